@@ -1,0 +1,170 @@
+"""Which cases a run consists of, and what each is for."""
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import clip_spec
+from clip_conformance import protocol
+from clip_conformance.errors import UsageError
+from clip_conformance.images import as_message
+from clip_fixtures import Fixture, build, file_path, fixtures, goldens
+from clip_reference import Trace, trace
+from clip_reference.geometry import resized_size
+from clip_reference.source import open_source
+from clip_spec import ScopeId, StageId
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to score for: `name` as in the table of models."""
+
+    name: str
+    n_px: int
+
+
+def targets(model: str) -> list[Target]:
+    """Return the model of that name, or with "all" the first model of every n_px.
+
+    Raises:
+        UsageError: no such model.
+    """
+    table = clip_spec.models()
+    if model == "all":
+        return [Target(next(m.name for m in table if m.n_px == n_px), n_px) for n_px in clip_spec.sizes()]
+    for known in table:
+        if known.name == model:
+            return [Target(known.name, known.n_px)]
+    raise UsageError(f"no model {model!r}; there are {', '.join(m.name for m in table)} and all")
+
+
+def select(scopes: Sequence[ScopeId], globs: Sequence[str]) -> list[Fixture]:
+    """Return the fixtures of the scopes whose slug matches any of the globs (all without globs), in catalogue order.
+
+    Raises:
+        UsageError: a glob that matches nothing, or nothing left.
+    """
+    chosen = [fixture for fixture in fixtures().values() if fixture.scope in scopes]
+    for glob in globs:
+        if not any(fnmatch.fnmatchcase(fixture.slug, glob) for fixture in chosen):
+            raise UsageError(f"no fixture of {', '.join(scopes)} matches {glob!r}; see clip-conformance list fixtures")
+    if globs:
+        chosen = [f for f in chosen if any(fnmatch.fnmatchcase(f.slug, glob) for glob in globs)]
+    if not chosen:
+        raise UsageError("no case to run; see clip-conformance list fixtures")
+    return chosen
+
+
+def case_id(fixture: Fixture, n_px: int) -> str:
+    """Return the permanent id of a case."""
+    return f"{fixture.slug}@{n_px}"
+
+
+def active_stages(fixture: Fixture, n_px: int) -> set[StageId]:
+    """Return the stages that do something to a fixture; the float end always does and is left out."""
+    if fixture.expect == "reject":
+        return set()
+    width, height = fixture.size_at(n_px)
+    resized = resized_size(width, height, n_px)
+    active: set[StageId] = {"decode"} if fixture.scope == "files" else set()
+    if resized != (width, height):
+        active.add("resize")
+    if resized != (n_px, n_px):
+        active.add("center_crop")
+    if fixture.mode != "RGB":
+        active.add("convert_rgb")
+    return active
+
+
+def pinned_stage(fixture: Fixture, n_px: int) -> StageId | None:
+    """Return the stage that a fixture exercises alone, "normalize" where nothing but the float end acts (CNF-4)."""
+    active = active_stages(fixture, n_px)
+    if len(active) > 1 or fixture.expect == "reject":
+        return None
+    return next(iter(active), "normalize")
+
+
+def expected_digests(fixture: Fixture, n_px: int) -> dict[StageId, str]:
+    """Return the golden digest of every stage of a case.
+
+    Raises:
+        UsageError: the suite has none; its data are incomplete.
+    """
+    digests = goldens(n_px).get(fixture.slug)
+    if digests is None:
+        raise UsageError(f"{case_id(fixture, n_px)} has no golden digests; run python -m clip_conformance.goldens")
+    return digests
+
+
+def expected_array(fixture: Fixture, n_px: int, stage: StageId) -> tuple[tuple[int, ...], str]:
+    """Return the shape and the dtype's name of the canon's output of a stage (CNF-1)."""
+    if stage in ("to_tensor", "normalize"):
+        return (3, n_px, n_px), "float32"
+    if stage == "convert_rgb":
+        return (n_px, n_px, 3), "uint8"
+    width, height = fixture.size_at(n_px)
+    if stage == "resize":
+        width, height = resized_size(width, height, n_px)
+    if stage == "center_crop":
+        width = height = n_px
+    mode = next(known for known in clip_spec.canon().modes if known.id == fixture.mode)
+    return ((height, width) if mode.bands == 1 else (height, width, mode.bands)), mode.dtype
+
+
+def source_of(fixture: Fixture, n_px: int) -> Any:
+    """Return what the reference starts from: a path for a file, a Pillow image for the rest."""
+    return file_path(fixture) if fixture.scope == "files" else build(fixture, n_px)
+
+
+def reference_trace(fixture: Fixture, n_px: int, *, dialect: str | None = None) -> Trace:
+    """Return the reference's stages of a case."""
+    return trace(source_of(fixture, n_px), n_px, dialect=dialect)
+
+
+def input_message(fixture: Fixture, n_px: int, folder: Path) -> protocol.Image:
+    """Write a fixture's image where a candidate can read it, and return the message that names it."""
+    if fixture.scope == "files":
+        return protocol.Image(kind="file", path=str(file_path(fixture)))
+    image = build(fixture, n_px)
+    if fixture.expect == "reject":
+        if 0 in image.size:
+            return protocol.Image(kind="samples", path="", mode=image.mode, size=image.size)
+        raw = _unchecked_samples(image)
+        return as_message(folder / "input.npy", raw, image.mode)
+    source = open_source(image)
+    return as_message(
+        folder / "input.npy", source.read_all(), fixture.mode, source.palette, fixture.transparency
+    )
+
+
+def _unchecked_samples(image: Any) -> Any:
+    """Return the samples of an image whose mode the canon refuses."""
+    import numpy as np
+
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
+
+
+def stage_message(traced: Trace, stage: StageId, folder: Path) -> protocol.Image:
+    """Write the canon's output of a stage as the input of the next, and return the message that names it."""
+    samples = getattr(traced, stage)
+    path = folder / f"from-{stage}.npy"
+    if stage in ("to_tensor", "normalize"):
+        return as_message(path, samples, "")
+    mode = "RGB" if stage == "convert_rgb" else traced.mode
+    return as_message(path, samples, mode, traced.palette if mode == "P" else None)
+
+
+def previous(stage: StageId) -> StageId:
+    """Return the stage before; of decode, decode itself."""
+    ids = clip_spec.stage_ids()
+    return ids[max(ids.index(stage) - 1, 0)]
+
+
+def count_by_scope(chosen: Iterable[Fixture]) -> dict[ScopeId, int]:
+    """Return how many fixtures each scope has."""
+    counts: dict[ScopeId, int] = {}
+    for fixture in chosen:
+        counts[fixture.scope] = counts.get(fixture.scope, 0) + 1
+    return counts

@@ -1,0 +1,50 @@
+"""The command `clip-conformance`."""
+
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from clip_conformance.cli.check import check
+from clip_conformance.cli.catalogue import list_, show
+from clip_conformance.errors import UsageError
+
+DEBUG = "--debug"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="clip-conformance")
+@click.option(DEBUG, is_flag=True, expose_value=False, help="Show tracebacks.")
+def cli() -> None:
+    """Score a CLIP image preprocessor against the canon, stage by stage.
+
+    Exit status: 0 the required level is reached, 1 it is not, 2 the run could not be made.
+    """
+
+
+cli.add_command(check)
+cli.add_command(list_)
+cli.add_command(show)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; an error is one line on stderr and exit status 2."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = DEBUG in words
+    try:
+        status: Any = cli.main(args=[word for word in words if word != DEBUG], standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except click.Abort:
+        status = 130
+    except (UsageError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+            print(getattr(error, "detail", ""), file=sys.stderr)
+        print(f"clip-conformance: {' '.join(str(error).split())}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,26 @@
+"""clip-conformance list and show."""
+
+import click
+
+_KINDS = ["models", "stages", "clauses", "fixtures", "faults"]
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(_KINDS))
+def list_(kind: str) -> None:
+    """List models, stages, clauses, fixtures or faults."""
+    from clip_conformance.listing import table
+    from clip_conformance.render import output
+
+    output().print(table(kind))
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@click.option("--n-px", default=224, show_default=True, type=click.IntRange(1), help="For which a fixture is built.")
+def show(id_: str, n_px: int) -> None:
+    """Show a clause, a fixture (as a picture), a fault, a model or a stage."""
+    from clip_conformance.listing import page
+    from clip_conformance.render import output
+
+    output().print(page(id_, n_px))

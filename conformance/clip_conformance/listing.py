@@ -1,0 +1,165 @@
+"""What `list` and `show` print: tables and pages of the spec's and the catalogue's entries."""
+
+import difflib
+from collections.abc import Iterator
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+
+import clip_spec
+from clip_conformance.cases import source_of
+from clip_conformance.errors import UsageError
+from clip_fixtures import Fixture, fixtures
+from clip_reference import Rejected
+from clip_reference.color import convert_rgb
+from clip_reference.pipeline import resize
+from clip_reference.source import open_source
+
+
+def table(kind: str) -> Table:
+    """Return the table of "models", "stages", "clauses", "fixtures" or "faults"."""
+    heads, rows = _TABLES[kind]
+    found = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for index, head in enumerate(heads):
+        found.add_column(head, no_wrap=index == 0, overflow="fold")
+    for row in rows():
+        found.add_row(*(Text(cell) for cell in row))
+    return found
+
+
+def _models() -> Iterator[tuple[str, ...]]:
+    for model in clip_spec.models():
+        yield model.name, str(model.n_px), model.released.isoformat(), model.open_clip
+
+
+def _stages() -> Iterator[tuple[str, ...]]:
+    for stage in clip_spec.canon().stages:
+        yield stage.id, stage.title, stage.output
+
+
+def _clauses() -> Iterator[tuple[str, ...]]:
+    for clause in clip_spec.clauses().values():
+        yield clause.id, clause.title
+
+
+def _fixtures() -> Iterator[tuple[str, ...]]:
+    for fixture in fixtures().values():
+        yield fixture.slug, fixture.scope, fixture.mode, _size(fixture), fixture.why
+
+
+def _faults() -> Iterator[tuple[str, ...]]:
+    for fault in clip_spec.faults():
+        yield fault.id, fault.stage, fault.title
+
+
+_TABLES = {
+    "models": (("model", "n_px", "released", "open_clip"), _models),
+    "stages": (("stage", "what", "output"), _stages),
+    "clauses": (("clause", "title"), _clauses),
+    "fixtures": (("fixture", "scope", "mode", "size", "why"), _fixtures),
+    "faults": (("fault", "stage", "title"), _faults),
+}
+
+
+def _size(fixture: Fixture) -> str:
+    return "x".join(str(side) for side in fixture.size)
+
+
+def page(name: str, n_px: int) -> RenderableType:
+    """Return the page of a clause, a fixture, a fault, a model or a stage.
+
+    Raises:
+        UsageError: there is none of that id; names the nearest.
+    """
+    for known in clip_spec.faults():
+        if known.id == name:
+            return _rows(
+                known.id, stage=known.stage, title=known.title, fix=known.fix, evidence=known.evidence, caught_by=_catchers(name)
+            )
+    for model in clip_spec.models():
+        if model.name == name:
+            return _rows(name, n_px=str(model.n_px), released=model.released.isoformat(), open_clip=model.open_clip)
+    for stage in clip_spec.canon().stages:
+        if stage.id == name:
+            return _rows(name, what=stage.title, output=stage.output)
+    if name in clip_spec.clauses():
+        return _clause(clip_spec.clauses()[name])
+    if name in fixtures():
+        return _fixture(fixtures()[name], n_px)
+    ids = [*clip_spec.clauses(), *fixtures(), *(fault.id for fault in clip_spec.faults()), *clip_spec.stage_ids()]
+    near = difflib.get_close_matches(name, ids, n=3)
+    raise UsageError(f"nothing has the id {name!r}" + (f"; near it: {', '.join(near)}" if near else ""))
+
+
+def _clause(clause: clip_spec.Clause) -> RenderableType:
+    tests = [fixture.slug for fixture in fixtures().values() if clause.id in fixture.clauses]
+    listed = ", ".join(tests[:12]) + (f" and {len(tests) - 12} more" if len(tests) > 12 else "")
+    parts = [
+        f"## {clause.id} {clause.title}",
+        clause.text,
+        f"**Rationale.** {clause.rationale}",
+        f"**Source.** {clause.source}",
+        f"**Fixtures.** {listed or clause.no_fixture}",
+    ]
+    return Markdown("\n\n".join(parts))
+
+
+def _fixture(fixture: Fixture, n_px: int) -> RenderableType:
+    width, height = fixture.size_at(n_px)
+    rows = _rows(
+        fixture.slug,
+        scope=fixture.scope,
+        mode=fixture.mode,
+        size=f"{_size(fixture)} ({width}x{height} at {n_px} px)",
+        why=fixture.why,
+        clauses=", ".join(fixture.clauses),
+        catches=", ".join(fixture.catches),
+        expect="must be rejected" if fixture.expect == "reject" else "",
+        file=fixture.file,
+        provenance=fixture.provenance,
+    )
+    if fixture.expect == "reject":
+        return rows
+    return Group(rows, Text(), picture(fixture, n_px))
+
+
+def _catchers(fault: str) -> str:
+    found = [fixture.slug for fixture in fixtures().values() if fault in fixture.catches]
+    return ", ".join(found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
+
+
+def _rows(title: str, **fields: str) -> Table:
+    found = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    for name, value in fields.items():
+        if value:
+            found.add_row(Text(name.replace("_", " "), style="dim"), Text(value))
+    return found
+
+
+def thumbnail(fixture: Fixture, n_px: int, limit: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    """Return a fixture as RGB no larger than `limit` px a side, uint8 [h, w, 3], made by the reference itself."""
+    source = open_source(source_of(fixture, n_px))
+    factor = max(source.width, source.height) / limit
+    size = source.width, source.height
+    if factor > 1:
+        size = max(1, int(size[0] / factor)), max(1, int(size[1] / factor))
+    try:
+        return convert_rgb(source.mode.id, resize(source, size, (0, 0, *size)), source.palette)
+    except Rejected:
+        return np.zeros((size[1], size[0], 3), dtype=np.uint8)
+
+
+def picture(fixture: Fixture, n_px: int, columns: int = 48) -> Text:
+    """Return a fixture as half blocks, two pixels a character."""
+    pixels = thumbnail(fixture, n_px, columns)
+    if pixels.shape[0] % 2:
+        pixels = np.concatenate([pixels, pixels[-1:]])
+    text = Text()
+    for top in range(0, pixels.shape[0], 2):
+        for upper, lower in zip(pixels[top].tolist(), pixels[top + 1].tolist(), strict=True):
+            text.append("▀", style=f"#{bytes(upper).hex()} on #{bytes(lower).hex()}")
+        text.append("\n")
+    return text

@@ -1,0 +1,87 @@
+"""The lines of report.jsonl: a header, one line a case, a footer."""
+
+from typing import Literal
+
+import msgspec
+
+from clip_spec import LevelId, ScopeId, StageId
+
+REPORT_SCHEMA = "clip-conformance/report/1"
+Status = Literal["ok", "skipped", "rejected", "error", "crash", "timeout", "missing"]
+# "pinned" is how a black box is seen: end to end, on a fixture that exercises one stage alone.
+CheckView = Literal["isolated", "cumulative", "pinned"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of one case, seen in one way; figures as in scoring.compare.Deviation."""
+
+    stage: StageId
+    view: CheckView
+    level: LevelId
+    peak: float = 0.0
+    mean: float = 0.0
+    bias: float = 0.0
+    share: float = 0.0
+    peak_absolute: float = 0.0
+    ulp: int = 0
+    note: str = ""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
+    """What was run, on what, with which suite."""
+
+    schema: str
+    suite: str
+    spec: str
+    candidate: dict[str, str]
+    environment: dict[str, str]
+    model: str
+    n_px: list[int]
+    scopes: list[ScopeId]
+    stages: list[StageId]
+    required: LevelId
+    select: list[str]
+    expected: int
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="type"):
+    """One fixture at one n_px.
+
+    `level` is the worst of the checks where `status` is "ok" and "divergent" otherwise. `pins` is the one stage that
+    the fixture exercises for a black box, "" for several. A case that must be rejected and was is "ok" and "exact".
+    """
+
+    id: str
+    fixture: str
+    scope: ScopeId
+    mode: str
+    n_px: int
+    status: Status
+    level: LevelId
+    pins: str
+    seconds: float
+    message: str = ""
+    checks: list[Check] = []
+
+
+class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
+    """The end of a whole report: how many cases it holds, which is how many were expected; and the blame."""
+
+    cases: int
+    expected: int
+    blame: list[StageId]
+    diagnosis: list["Finding"] = []
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A behaviour that explains divergent cases: `explained` is the share of them that it reproduces."""
+
+    fault: str
+    stage: StageId
+    title: str
+    fix: str
+    residual: float
+    explained: float
+
+
+Line = Header | Case | Footer

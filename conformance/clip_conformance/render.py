@@ -1,0 +1,158 @@
+"""The verdict in a terminal: a progress bar while it runs, one table, one last line."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from clip_conformance.engine import Listener
+from clip_conformance.records import Case, Header
+from clip_conformance.report import Report
+from clip_conformance.scoring.levels import reaches
+from clip_conformance.summary import StageSummary, Summary
+
+_COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
+_STAGES = ("decode", "resize", "center_crop", "convert_rgb", "to_tensor", "normalize")
+
+
+class Bar(Listener):
+    """A progress bar with the case at hand, on a terminal only."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", style="dim"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[case]}", style="dim"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=None, case="")
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, header: Header) -> None:
+        """Show the number of cases."""
+        self._progress.update(self._task, description="scoring", total=header.expected)
+
+    def done(self, case: Case) -> None:
+        """Advance by a case and show its name."""
+        self._progress.update(self._task, advance=1, case=escape(case.id))
+
+
+def output() -> Console:
+    """Return stdout as a console: as wide as the terminal, 120 columns into a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report: what was scored, the table, what failed, the verdict as the last line."""
+    summary = report.summary
+    console.print(_title(summary), highlight=False)
+    console.print()
+    console.print(_table(report))
+    console.print(_scopes(summary), highlight=False)
+    trouble = [case for case in report.cases if case.status != "ok"]
+    for case in trouble[:3]:
+        console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}", highlight=False)
+    if len(trouble) > 3:
+        console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
+    for finding in summary.diagnosis:
+        console.print(f"{escape(finding.title)}: reproduces every divergent case bit for bit.", highlight=False)
+        console.print(f"Fix: {escape(finding.fix)}", highlight=False)
+    console.print(verdict(summary), highlight=False, soft_wrap=True)
+
+
+def _title(summary: Summary) -> Text:
+    sizes = ", ".join(str(n) for n in summary.n_px)
+    versions = " · ".join(
+        f"{name} {summary.environment[name]}" for name in _PACKAGES if name in summary.environment
+    )
+    text = Text(summary.candidate.get("name", "?"), style="bold")
+    return text.append(f"  {summary.model} ({sizes} px)  spec {summary.spec}\n", style="").append(versions, style="dim")
+
+
+_PACKAGES = (
+    "Pillow",
+    "torch",
+    "torchvision",
+    "transformers",
+    "open_clip_torch",
+    "timm",
+    "opencv-python-headless",
+    "scikit-image",
+    "numpy",
+)
+
+
+def _table(report: Report) -> Table:
+    summary = report.summary
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("stage")
+    table.add_column("level")
+    for name in ("cases", "passed", "peak", "mean", "bias"):
+        table.add_column(name, justify="right")
+    table.add_column("worst fixture", overflow="ellipsis", no_wrap=True)
+    for stage in _STAGES:
+        row = summary.stages.get(stage)
+        if row is not None:
+            table.add_row(*_row(stage, row, blamed=stage in summary.blame))
+        elif stage == "to_tensor" and list(report.header.stages) == ["normalize"]:
+            blamed = stage in summary.blame
+            table.add_row(Text(stage, style="red bold" if blamed else "dim"), Text("with normalize", style="dim"))
+    if summary.end_to_end is not None:
+        table.add_row(*_row("end to end", summary.end_to_end, blamed=False))
+    return table
+
+
+def _row(name: str, row: StageSummary, *, blamed: bool) -> list[Text | str]:
+    return [
+        Text(name, style="red bold" if blamed else ""),
+        Text(row.level, style=_COLOURS[row.level]),
+        str(row.cases),
+        str(row.passed),
+        figure(row.peak),
+        figure(row.mean),
+        figure(row.bias),
+        Text(f"{row.worst}: {row.note}" if row.note else row.worst, style="dim"),
+    ]
+
+
+def figure(value: float) -> str:
+    """Return a figure in LSB, short: whole numbers bare, small ones with two digits that count."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100 or value == round(value):
+        return f"{value:.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}"
+
+
+def _scopes(summary: Summary) -> Text:
+    text = Text("scopes  ", style="dim")
+    for scope, level in summary.scopes.items():
+        text.append(f"{scope} ").append(level, style=_COLOURS[level]).append("   ")
+    return text.append("peak, mean, bias in LSB, the worst case's", style="dim")
+
+
+def verdict(summary: Summary) -> Text:
+    """Return the verdict in one line."""
+    name = summary.candidate.get("name", "?")
+    share = f"{summary.reached} of {summary.cases} cases reach {summary.required}"
+    if summary.passed:
+        done = "conforms" if reaches(summary.level, "equivalent") else "is accepted"
+        return Text(f"{summary.level.upper()}: {name} {done}; {share}.", style=f"bold {_COLOURS[summary.level]}")
+    where = f"leaves the canon at {', '.join(summary.blame)}; " if summary.blame else ""
+    return Text(f"{summary.level.upper()}: {name} {where}{share}.", style="bold red")

@@ -1,0 +1,1 @@
+"""Scoring: deviations, levels, blame."""

@@ -1,0 +1,187 @@
+"""Blame: the stages where the candidate itself leaves the canon, not those that merely inherit it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import clip_spec
+from clip_conformance.cases import active_stages, reference_trace, source_of
+from clip_conformance.records import Case
+from clip_conformance.scoring import lens as lenses
+from clip_conformance.scoring.compare import compare
+from clip_conformance.scoring.levels import level_of, reaches
+from clip_fixtures import fixtures
+from clip_reference import trace
+from clip_spec import LevelId, StageId
+
+_NOISE = "pin-noise"
+_FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
+
+
+def in_order(stages: Iterable[StageId]) -> list[StageId]:
+    """Return stages in pipeline order, each once."""
+    return [stage for stage in clip_spec.stage_ids() if stage in set(stages)]
+
+
+def blame_staged(cases: Iterable[Case], required: LevelId, *, early_rgb: bool) -> list[StageId]:
+    """Return the stages of a candidate that exposes them: those that fail on the canon's own input.
+
+    A case whose stages all pass alone and which fails all the same is put on the conversion where the candidate
+    converts before it resizes, else on the first stage that fails end to end.
+    """
+    found: set[StageId] = set()
+    for case in cases:
+        failing = [check for check in case.checks if not reaches(check.level, required)]
+        alone = {check.stage for check in failing if check.view == "isolated"}
+        found |= alone
+        if failing and not alone:
+            # A file may be RGB and carry transparency beside its pixels.
+            beside = case.mode != "RGB" or case.scope == "files"
+            found.add("convert_rgb" if early_rgb and beside else failing[0].stage)
+    return in_order(found)
+
+
+def blame_black_box(cases: list[Case], finals: dict[str, Path], required: LevelId) -> list[StageId]:
+    """Return the stages of a candidate that shows its final tensor alone.
+
+    Args:
+        cases: all cases of one n_px.
+        finals: where the final tensors lie that are not the canon's, by case id.
+        required: the level that a case must reach.
+    """
+    failing = [
+        case
+        for case in cases
+        if case.checks and case.id in finals and any(not reaches(check.level, required) for check in case.checks)
+    ]
+    if not failing:
+        return []
+    return in_order(_BlackBox(failing, cases[0].n_px, finals, required).stages())
+
+
+class _BlackBox:
+    def __init__(self, failing: list[Case], n_px: int, finals: dict[str, Path], required: LevelId) -> None:
+        self._n_px, self._finals, self._required = n_px, finals, required
+        self._failing = failing
+        self._lens = self._find_lens()
+        self._images: dict[str, NDArray[np.float64]] = {}
+
+    def stages(self) -> set[StageId]:
+        found: set[StageId] = {
+            check.stage
+            for case in self._failing
+            for check in case.checks
+            if check.stage == "decode" and not reaches(check.level, self._required)
+        }
+        if self._lens is None:
+            return {*found, "normalize"}
+        found |= set(self._lens.faults)
+        if self._lens.spatial:
+            found.add("resize")
+        rest = [case for case in self._failing if self._fails_behind_lens(case)]
+        found |= self._from_pins(rest)
+        for case in rest:
+            active = active_stages(fixtures()[case.fixture], self._n_px)
+            if active and not active & found:
+                found.add(self._guess(case, active))
+        return found
+
+    def _find_lens(self) -> lenses.Lens | None:
+        failing = {case.fixture for case in self._failing}
+        if _NOISE not in failing:
+            pins = {case.fixture for case in self._failing if case.pins == "normalize"}
+            return lenses.canonical() if not pins else self._lens_of_flats(failing)
+        noise = np.asarray(source_of(fixtures()[_NOISE], self._n_px))
+        return lenses.recover(noise, self._final(_NOISE), self._flats(failing))
+
+    def _lens_of_flats(self, failing: set[str]) -> lenses.Lens | None:
+        """Noise alone passes: the float end is right, and what fails is not pointwise."""
+        canon = lenses.canonical()
+        return lenses.Lens(canon.order, canon.slope, canon.offset, (), True)
+
+    def _flats(self, failing: set[str]) -> dict[int, NDArray[Any]]:
+        flats = {}
+        for value, slug in _FLATS.items():
+            if slug in failing:
+                flats[value] = self._final(slug)
+            else:
+                flats[value] = reference_trace(fixtures()[slug], self._n_px).normalize
+        return flats
+
+    def _final(self, slug: str) -> NDArray[Any]:
+        return np.load(self._finals[f"{slug}@{self._n_px}"], allow_pickle=False)  # type: ignore[no-any-return]
+
+    def _fails_behind_lens(self, case: Case) -> bool:
+        image = self._image(case)
+        return image is None or not self._matches(image, reference_trace(fixtures()[case.fixture], self._n_px))
+
+    def _image(self, case: Case) -> NDArray[np.float64] | None:
+        """Return the 8-bit image behind a case's final tensor, or None where it has another shape."""
+        assert self._lens is not None
+        tensor = self._final(case.fixture)
+        shape = (self._n_px, self._n_px, 3) if self._lens.layout == "hwc" else (3, self._n_px, self._n_px)
+        if tensor.shape != shape or not np.isfinite(tensor).all():
+            return None
+        return self._lens.image(tensor)
+
+    def _matches(self, image: NDArray[np.float64], traced: Any) -> bool:
+        deviation = compare("convert_rgb", image, traced.convert_rgb)
+        return deviation.peak == 0 or reaches(
+            level_of("convert_rgb", "cumulative", deviation, traced.mode), self._required
+        )
+
+    def _from_pins(self, rest: list[Case]) -> set[StageId]:
+        found: set[StageId] = set()
+        for case in rest:
+            if case.pins == "center_crop":
+                found.add(self._crop_or_resize(case))
+            elif case.pins in ("resize", "convert_rgb"):
+                found.add(case.pins)  # type: ignore[arg-type]
+        return found
+
+    def _crop_or_resize(self, case: Case) -> StageId:
+        """A wrong crop is still a window of the image; anything else was resampled where nothing was to do."""
+        source = np.asarray(source_of(fixtures()[case.fixture], self._n_px)).astype(np.float64)
+        image = self._image(case)
+        if image is None:
+            return "resize"
+        n = self._n_px
+        for top in range(source.shape[0] - n + 1):
+            for left in range(source.shape[1] - n + 1):
+                probe = source[top : top + n : 16, left : left + n : 16]
+                if np.abs(probe - image[::16, ::16]).mean() < 1.0:
+                    return "center_crop"
+        return "resize"
+
+    def _guess(self, case: Case, active: set[StageId]) -> StageId:
+        """Name the stage of a case in which several act, each of which passes on its own: try what could explain it."""
+        if active == {"decode"}:
+            return "decode"
+        image = self._image(case)
+        if image is not None:
+            for stage, explanation in _EXPLANATIONS.items():
+                if stage in active and self._explains(explanation, case, image):
+                    return stage
+        return "resize" if "resize" in active else in_order(active)[0]
+
+    def _explains(self, change: Callable[[Image.Image], Image.Image], case: Case, image: NDArray[np.float64]) -> bool:
+        source = source_of(fixtures()[case.fixture], self._n_px)
+        opened = Image.open(source) if isinstance(source, Path) else source
+        return self._matches(image, trace(change(opened), self._n_px))
+
+
+def _square(image: Image.Image) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+# What a candidate may have done instead, as a change of the input after which the canon does the same.
+_EXPLANATIONS: dict[StageId, Callable[[Image.Image], Image.Image]] = {
+    "convert_rgb": lambda image: image.convert("RGB"),
+    "center_crop": _square,
+}

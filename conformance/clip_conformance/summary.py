@@ -1,0 +1,108 @@
+"""From the lines of a report to its summary, and to nothing else: the summary can be remade from the report."""
+
+import msgspec
+
+import clip_spec
+from clip_conformance.records import Case, Check, Finding, Footer, Header
+from clip_conformance.scoring.levels import LEVELS, reaches, worst
+from clip_spec import LevelId, ScopeId, StageId
+
+SUMMARY_SCHEMA = "clip-conformance/summary/1"
+_STATUSES = ("skipped", "rejected", "error", "crash", "timeout", "missing")
+
+
+
+class StageSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage over all cases: the worst level; of each figure the worst case's."""
+
+    level: LevelId
+    cases: int
+    passed: int
+    peak: float
+    mean: float
+    bias: float
+    unit: str
+    worst: str
+    note: str
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """summary.json: the verdict of a run."""
+
+    schema: str
+    candidate: dict[str, str]
+    suite: str
+    spec: str
+    environment: dict[str, str]
+    model: str
+    n_px: list[int]
+    passed: bool
+    required: LevelId
+    level: LevelId
+    scopes: dict[ScopeId, LevelId]
+    stages: dict[StageId, StageSummary]
+    end_to_end: StageSummary | None
+    blame: list[StageId]
+    diagnosis: list[Finding]
+    counts: dict[str, int]
+    cases: int
+    reached: int
+
+
+def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
+    """Return the summary of a report."""
+    counts = dict.fromkeys((*LEVELS, *_STATUSES), 0)
+    for case in cases:
+        counts[case.level if case.status == "ok" else case.status] += 1
+    level = worst(case.level for case in cases)
+    stages = {}
+    for stage in clip_spec.stage_ids():
+        views = ("isolated", "pinned")
+        found = [(case, check) for case in cases for check in case.checks if (check.stage, check.view in views) == (stage, True)]
+        if found:
+            stages[stage] = _stage(found, header.required)
+    whole = [(case, check) for case in cases for check in case.checks if check.view == "cumulative" and check.stage == "normalize"]
+    whole_or_failed = [*whole, *((case, _FAILED) for case in cases if case.status != "ok")]
+    return Summary(
+        schema=SUMMARY_SCHEMA,
+        candidate=header.candidate,
+        suite=header.suite,
+        spec=header.spec,
+        environment=header.environment,
+        model=header.model,
+        n_px=header.n_px,
+        passed=reaches(level, header.required),
+        required=header.required,
+        level=level,
+        scopes={scope: worst(c.level for c in cases if c.scope == scope) for scope in header.scopes},
+        stages=stages,
+        end_to_end=_stage(whole_or_failed, header.required) if whole_or_failed else None,
+        blame=footer.blame,
+        diagnosis=footer.diagnosis,
+        counts=counts,
+        cases=len(cases),
+        reached=sum(case.status == "ok" and reaches(case.level, header.required) for case in cases),
+    )
+
+
+_FAILED = Check(stage="normalize", view="cumulative", level="divergent")
+
+
+def _stage(found: list[tuple[Case, Check]], required: LevelId) -> StageSummary:
+    def badness(item: tuple[Case, Check]) -> tuple[int, bool, float, float]:
+        check = item[1]
+        return LEVELS.index(check.level), bool(check.note), check.peak, check.mean
+
+    checks = [check for _, check in found]
+    case, check = max(found, key=badness)
+    return StageSummary(
+        level=worst(check.level for check in checks),
+        cases=len(checks),
+        passed=sum(reaches(check.level, required) for check in checks),
+        peak=max(check.peak for check in checks),
+        mean=max(check.mean for check in checks),
+        bias=max((check.bias for check in checks), key=abs),
+        unit="LSB",
+        worst="" if check.level == "exact" else case.id,
+        note=check.note or case.message,
+    )

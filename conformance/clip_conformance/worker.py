@@ -1,0 +1,160 @@
+"""The worker process: loads one Python candidate and answers messages, one JSON object a line.
+
+Run as `python -m clip_conformance.worker`. The protocol has the process's own stdin and stdout to itself: whatever the
+candidate prints goes to stderr, which the runner keeps as a log.
+"""
+
+import os
+import pickle
+import platform
+import sys
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+from PIL import Image, features
+
+from clip_conformance import protocol
+from clip_conformance.candidates.adapters import Adapter, as_input
+from clip_conformance.candidates.resolve import adapt, any_size, load
+from clip_conformance.candidates.results import NotAnImage, to_array
+from clip_conformance.errors import UsageError
+from clip_conformance.images import open_image
+from clip_reference import Rejected
+
+# Distributions whose version decides what a candidate's pixels are; reported where the candidate has loaded them.
+_REPORTED = {
+    "PIL": "Pillow",
+    "numpy": "numpy",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "transformers": "transformers",
+    "open_clip": "open_clip_torch",
+    "timm": "timm",
+    "cv2": "opencv-python-headless",
+    "skimage": "scikit-image",
+}
+
+
+class Worker:
+    """The state of one worker: the loaded object, the adapter for the current model."""
+
+    def __init__(self) -> None:
+        self._object: Any = None
+        self._input: protocol.InputKind = "pil"
+        self._adapter: Adapter | None = None
+        self._target = ""
+
+    def answer(self, message: protocol.Message) -> protocol.Reply:
+        """Return the reply to a message; an exception becomes one."""
+        try:
+            if isinstance(message, protocol.Start):
+                return self._start(message)
+            if isinstance(message, protocol.Profile):
+                return self._profile(message)
+            if isinstance(message, protocol.Run):
+                return self._run(message)
+            return protocol.Reply(status="ok")
+        except UsageError as error:
+            return protocol.Reply(status="error", message=str(error), traceback=traceback.format_exc())
+
+    def _start(self, message: protocol.Start) -> protocol.Reply:
+        sys.path[:0] = [entry for entry in message.path if entry not in sys.path]
+        self._target, self._input = message.target, message.input
+        if message.pickled:
+            self._object = pickle.loads(Path(message.pickled).read_bytes())
+        else:
+            self._object = load(message.target)
+        return protocol.Reply(status="ok", implementation=self._implementation(), environment=environment())
+
+    def _implementation(self) -> dict[str, str]:
+        kind = self._object if isinstance(self._object, type) else type(self._object)
+        name = getattr(self._object, "__name__", kind.__name__)
+        return {"name": self._target, "language": "python", "object": f"{kind.__module__}.{name}"}
+
+    def _profile(self, message: protocol.Profile) -> protocol.Reply:
+        self._adapter = adapt(self._object, message.model, message.n_px)
+        ground = Image.new("RGB", (message.n_px, message.n_px), (120, 110, 100))
+        try:
+            for stage, output in self._adapter.run(as_input(ground, self._input)).items():
+                to_array(output, stage)
+        except NotAnImage as error:
+            raise UsageError(
+                f"{self._target} returned {error}; return a torch tensor, a NumPy array or a dict with pixel_values"
+            ) from error
+        except Exception:
+            # That it fails on this image is a finding of the run, not a reason to stop it.
+            traceback.print_exc()
+        environment_now = environment()
+        return protocol.Reply(
+            status="ok",
+            stages=list(self._adapter.stages),
+            early_rgb=self._adapter.early_rgb,
+            environment=environment_now | {"any_size": str(any_size(self._object))},
+        )
+
+    def _run(self, message: protocol.Run) -> protocol.Reply:
+        assert self._adapter is not None
+        outputs: dict[Any, protocol.Output] = {}
+        try:
+            if message.start is None:
+                image = open_image(message.input)
+                results = {"decode": image, **self._adapter.run(as_input(image, self._input))}
+            else:
+                value = open_image(message.input) if message.input.mode else np.load(message.input.path)
+                stage = message.stages[0]
+                results = {stage: self._adapter.run_stage(stage, value)}
+            for stage in message.stages:
+                if stage in results:
+                    array, mode = to_array(results[stage], stage)
+                    path = Path(message.out) / f"{stage}.npy"
+                    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+                    outputs[stage] = protocol.Output(str(path), mode)
+        except Exception as error:
+            status: Any = "rejected" if isinstance(error, (Rejected, NotImplementedError)) else "error"
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            return protocol.Reply(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
+        return protocol.Reply(status="ok", seq=message.seq, outputs=outputs)
+
+
+def environment() -> dict[str, str]:
+    """Return what decides pixels in this process: Python, platform, and the loaded packages' versions."""
+    found = {"python": platform.python_version(), "platform": platform.platform(terse=True), "machine": platform.machine()}
+    for module, distribution in _REPORTED.items():
+        if module in sys.modules:
+            try:
+                found[distribution] = metadata.version(distribution)
+            except metadata.PackageNotFoundError:
+                found[distribution] = str(getattr(sys.modules[module], "__version__", "unknown"))
+    for codec in ("jpg", "zlib"):
+        found[f"Pillow:{codec}"] = str(features.version(codec))
+    if features.check_feature("libjpeg_turbo"):
+        found["Pillow:jpg"] = f"libjpeg-turbo {features.version_feature('libjpeg_turbo')}"
+    return found
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer messages until Stop or the end of input."""
+    worker = Worker()
+    decode = msgspec.json.Decoder(protocol.Message)
+    for line in requests:
+        message = decode.decode(line)
+        replies.write(msgspec.json.encode(worker.answer(message)) + b"\n")
+        replies.flush()
+        if isinstance(message, protocol.Stop):
+            return
+
+
+def main() -> None:
+    """Keep stdin and stdout for the protocol, hand the candidate /dev/null and stderr instead, and serve."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    serve(requests, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""The canonical CLIP image preprocessing in NumPy, bit for bit, readable beside the standard."""
+
+from clip_reference.errors import Rejected
+from clip_reference.models import available_models, input_resolution, preprocessor
+from clip_reference.pipeline import Trace, preprocess, trace
+
+__all__ = [
+    "Rejected",
+    "Trace",
+    "available_models",
+    "input_resolution",
+    "preprocess",
+    "preprocessor",
+    "trace",
+]

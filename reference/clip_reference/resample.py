@@ -1,0 +1,123 @@
+"""Resampling of sample planes: the two 8-bit passes (RSZ-8 to RSZ-11), the deep passes (DEP) and nearest (NEA)."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_reference.kernel import Band, bands, nearest_indices, taps
+
+Plane: TypeAlias = NDArray[Any]
+# Reads a box (left, top, right, bottom) of input samples, [rows, columns] or [rows, columns, bands].
+Reader: TypeAlias = Callable[[int, int, int, int], Plane]
+Size: TypeAlias = tuple[int, int]
+Box: TypeAlias = tuple[int, int, int, int]
+
+# Rows that are read and multiplied at a time: enough for the matrix product, few enough to stay in cache.
+_STRIP = 64
+
+
+def resample_bands(read: Reader, size: Size, out_size: Size, window: Box) -> NDArray[np.uint8]:
+    """Resize 8-bit bands bicubically and return the `window` of the result, uint8 [rows, columns(, bands)].
+
+    The horizontal pass comes first (RSZ-9), a pass that keeps its length is skipped (RSZ-10), each pass rounds and
+    clips to 8 bits (RSZ-8), and only what the window needs is computed (RSZ-11).
+
+    Args:
+        read: gives the input samples of a box.
+        size: input (width, height).
+        out_size: output (width, height).
+        window: (left, top, right, bottom) in output pixels.
+    """
+    left, top, right, bottom = window
+    if size[1] == out_size[1]:
+        return _interleaved(_horizontal(read, size[0], out_size[0], (left, right), (top, bottom)))
+    blocks = bands(size[1], out_size[1], top, bottom)
+    first, last = min(b.start for b in blocks), max(b.stop for b in blocks)
+    if size[0] == out_size[0]:
+        return _vertical(read(left, first, right, last), first, blocks)
+    lines = _horizontal(read, size[0], out_size[0], (left, right), (first, last))
+    return _interleaved(_vertical(lines, first, blocks))
+
+
+def _horizontal(
+    read: Reader, length: int, out_length: int, columns: tuple[int, int], rows: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return the outputs columns[0]..columns[1]-1 of the rows, one plane a band: [rows, bands, columns]."""
+    blocks = bands(length, out_length, *columns)
+    start, stop = min(b.start for b in blocks), max(b.stop for b in blocks)
+    width = columns[1] - columns[0]
+    strips = []
+    for top in range(rows[0], rows[1], _STRIP):
+        strip = read(start, top, stop, min(top + _STRIP, rows[1]))
+        planes = strip.reshape(*strip.shape[:2], -1).transpose(0, 2, 1).astype(np.float64, order="C")
+        inputs = planes.reshape(-1, stop - start)
+        sums = np.empty((len(inputs), width))
+        for block in blocks:
+            part = inputs[:, block.start - start : block.stop - start]
+            np.matmul(part, block.matrix, out=sums[:, block.first : block.last])
+        strips.append(_rounded(sums).reshape(*planes.shape[:2], width)[:, 0 if strip.ndim == 2 else slice(None)])
+    return np.concatenate(strips)
+
+
+def _vertical(lines: Plane, first: int, blocks: tuple[Band, ...]) -> NDArray[np.uint8]:
+    """Return the outputs of the blocks from input rows that begin at `first`, in the layout of `lines`."""
+    inputs = lines.reshape(len(lines), -1)
+    sums = np.empty((blocks[-1].last, inputs.shape[1]))
+    for block in blocks:
+        part = inputs[block.start - first : block.stop - first].astype(np.float64)
+        np.matmul(block.matrix.T, part, out=sums[block.first : block.last])
+    return _rounded(sums).reshape(-1, *lines.shape[1:])
+
+
+def _interleaved(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return [rows, bands, columns] as [rows, columns, bands], a view; a single plane stays as it is."""
+    return planes if planes.ndim == 2 else planes.transpose(0, 2, 1)
+
+
+def _rounded(sums: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Round half up and clip to 0..255; the same as (2^21 + sum) >> 22 on the integers (RSZ-8). Overwrites `sums`."""
+    sums += 0.5
+    np.clip(sums, 0.0, 255.0, out=sums)
+    return sums.astype(np.uint8)
+
+
+def resample_deep(plane: Plane, out_size: Size) -> Plane:
+    """Resize one plane of int32, float32 or uint16 bicubically in double, [H, W] to [h, w] of the same dtype.
+
+    Sums run from left to right and are rounded to the dtype after each pass (DEP-1, DEP-2, DEP-3).
+    """
+    height, width = plane.shape
+    if width != out_size[0]:
+        plane = _deep_pass(plane, out_size[0])
+    if height != out_size[1]:
+        plane = np.ascontiguousarray(_deep_pass(np.ascontiguousarray(plane.T), out_size[1]).T)
+    return plane
+
+
+def _deep_pass(plane: Plane, out_length: int) -> Plane:
+    axis = taps(plane.shape[1], out_length, 0, out_length)
+    sums = np.zeros((plane.shape[0], out_length))
+    for tap in range(axis.weights.shape[1]):
+        live = np.flatnonzero(tap < axis.count)
+        with np.errstate(invalid="ignore"):
+            sums[:, live] += plane[:, axis.start[live] + tap] * axis.weights[live, tap]
+    return _round_deep(sums, plane.dtype)
+
+
+def _round_deep(sums: NDArray[np.float64], dtype: np.dtype[Any]) -> Plane:
+    if dtype == np.float32:  # DEP-2
+        with np.errstate(over="ignore"):
+            return sums.astype(np.float32)
+    rounded = np.trunc(np.where(sums >= 0, sums + 0.5, sums - 0.5))
+    if dtype == np.uint16:  # DEP-3
+        return np.clip(rounded, 0, 65535).astype(np.uint16)
+    overflow = (rounded < -(2.0**31)) | (rounded >= 2.0**31)  # DEP-1
+    return np.where(overflow, -(2.0**31), rounded).astype(np.int32)
+
+
+def resample_nearest(plane: Plane, out_size: Size) -> Plane:
+    """Resize one plane by nearest neighbour, [H, W] to [h, w] (NEA-1)."""
+    height, width = plane.shape
+    return plane[nearest_indices(height, out_size[1])[:, None], nearest_indices(width, out_size[0])]
