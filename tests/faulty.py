@@ -232,8 +232,11 @@ def gaussian(planes: Array, scale: tuple[float, float]) -> Array:
             continue
         reach = min(int(4 * sigma + 0.5), 200)
         taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-        padded = np.pad(planes, [(reach, reach) if a == axis else (0, 0) for a in range(3)], mode="reflect" if
-                        planes.shape[axis] > reach else "edge")
+        padded = np.pad(
+            planes,
+            [(reach, reach) if a == axis else (0, 0) for a in range(3)],
+            mode="reflect" if planes.shape[axis] > reach else "edge",
+        )
         total = np.zeros_like(planes)
         for i, w in enumerate(taps / taps.sum()):
             part = [slice(None)] * 3

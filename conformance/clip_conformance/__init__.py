@@ -1,4 +1,4 @@
-"""The conformance suite: plug in a preprocessor, learn whether it conforms, where it leaves the canon and by how much."""
+"""The conformance suite: does a preprocessor conform, at which stage does it leave the canon, and by how much."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -134,9 +134,7 @@ def input_message(fixture: Fixture, n_px: int, folder: Path) -> protocol.Image:
         raw = _unchecked_samples(image)
         return as_message(folder / "input.npy", raw, image.mode)
     source = open_source(image)
-    return as_message(
-        folder / "input.npy", source.read_all(), fixture.mode, source.palette, fixture.transparency
-    )
+    return as_message(folder / "input.npy", source.read_all(), fixture.mode, source.palette, fixture.transparency)
 
 
 def _unchecked_samples(image: Any) -> Any:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -70,11 +71,30 @@ def check(
     chosen = select(tuple(scope for scope in SCOPES if scope in scopes), select_globs)
     models = targets(model)
     jobs = jobs or min(os.cpu_count() or 1, 2)
+    with open_runner(
+        candidate, jobs=min(jobs, len(chosen)), timeout=timeout, stages=tuple(stages), input=input
+    ) as runner:
+        return _run(runner, models, chosen, _Settings(model, require, select_globs, stages), listener or Listener())
+
+
+@contextmanager
+def open_runner(
+    candidate: Any,
+    *,
+    jobs: int,
+    timeout: float,
+    stages: tuple[StageId, ...] = (),
+    input: protocol.InputKind = "pil",  # noqa: A002
+) -> Iterator[Runner]:
+    """Open a runner with a folder of its own for a candidate; its workers end with the context.
+
+    Raises:
+        UsageError: the candidate is an object that cannot be sent to a worker.
+    """
     with workdir() as folder:
-        start = _start(candidate, Path(folder), input)
-        runner = Runner(start, Path(folder), jobs=min(jobs, len(chosen)), seconds=timeout, stages=tuple(stages))
+        runner = Runner(_start(candidate, Path(folder), input), Path(folder), jobs=jobs, seconds=timeout, stages=stages)
         try:
-            return _run(runner, models, chosen, _Settings(model, require, select_globs, stages), listener or Listener())
+            yield runner
         finally:
             runner.close()
 

@@ -20,7 +20,11 @@ def save_samples(path: Path, samples: NDArray[Any]) -> None:
 
 
 def as_message(
-    path: Path, samples: NDArray[Any], mode: str, palette: NDArray[np.uint8] | None = None, transparency: Any = None
+    path: Path,
+    samples: NDArray[Any],
+    mode: str,
+    palette: NDArray[np.uint8] | None = None,
+    transparency: Any = None,
 ) -> protocol.Image:
     """Write samples (CNF-1) to `path` and return the message that names them; an empty mode means a float tensor."""
     save_samples(path, samples)

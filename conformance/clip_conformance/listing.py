@@ -10,13 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 import clip_spec
-from clip_conformance.cases import source_of
 from clip_conformance.errors import UsageError
 from clip_fixtures import Fixture, fixtures
-from clip_reference import Rejected
-from clip_reference.color import convert_rgb
-from clip_reference.pipeline import resize
-from clip_reference.source import open_source
+from clip_fixtures.thumbnails import thumbnail
 
 
 def table(kind: str) -> Table:
@@ -68,8 +64,8 @@ def _size(fixture: Fixture) -> str:
     return "x".join(str(side) for side in fixture.size)
 
 
-def page(name: str, n_px: int) -> RenderableType:
-    """Return the page of a clause, a fixture, a fault, a model or a stage.
+def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
+    """Return the page of a clause, a fixture (as a picture too, if wanted), a fault, a model or a stage.
 
     Raises:
         UsageError: there is none of that id; names the nearest.
@@ -77,7 +73,12 @@ def page(name: str, n_px: int) -> RenderableType:
     for known in clip_spec.faults():
         if known.id == name:
             return _rows(
-                known.id, stage=known.stage, title=known.title, fix=known.fix, evidence=known.evidence, caught_by=_catchers(name)
+                known.id,
+                stage=known.stage,
+                title=known.title,
+                fix=known.fix,
+                evidence=known.evidence,
+                fixtures=_catchers(name),
             )
     for model in clip_spec.models():
         if model.name == name:
@@ -88,8 +89,13 @@ def page(name: str, n_px: int) -> RenderableType:
     if name in clip_spec.clauses():
         return _clause(clip_spec.clauses()[name])
     if name in fixtures():
-        return _fixture(fixtures()[name], n_px)
-    ids = [*clip_spec.clauses(), *fixtures(), *(fault.id for fault in clip_spec.faults()), *clip_spec.stage_ids()]
+        return _fixture(fixtures()[name], n_px, pictures=pictures)
+    ids = [
+        *clip_spec.clauses(),
+        *fixtures(),
+        *(fault.id for fault in clip_spec.faults()),
+        *clip_spec.stage_ids(),
+    ]
     near = difflib.get_close_matches(name, ids, n=3)
     raise UsageError(f"nothing has the id {name!r}" + (f"; near it: {', '.join(near)}" if near else ""))
 
@@ -107,7 +113,7 @@ def _clause(clause: clip_spec.Clause) -> RenderableType:
     return Markdown("\n\n".join(parts))
 
 
-def _fixture(fixture: Fixture, n_px: int) -> RenderableType:
+def _fixture(fixture: Fixture, n_px: int, *, pictures: bool) -> RenderableType:
     width, height = fixture.size_at(n_px)
     rows = _rows(
         fixture.slug,
@@ -123,7 +129,7 @@ def _fixture(fixture: Fixture, n_px: int) -> RenderableType:
     )
     if fixture.expect == "reject":
         return rows
-    return Group(rows, Text(), picture(fixture, n_px))
+    return Group(rows, Text(), picture(fixture, n_px)) if pictures else rows
 
 
 def _catchers(fault: str) -> str:
@@ -131,25 +137,14 @@ def _catchers(fault: str) -> str:
     return ", ".join(found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
 
 
-def _rows(title: str, **fields: str) -> Table:
-    found = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+def _rows(heading: str, **fields: str) -> Table:
+    found = Table(
+        box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title=heading, title_justify="left"
+    )
     for name, value in fields.items():
         if value:
-            found.add_row(Text(name.replace("_", " "), style="dim"), Text(value))
+            found.add_row(Text(name, style="dim"), Text(value))
     return found
-
-
-def thumbnail(fixture: Fixture, n_px: int, limit: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """Return a fixture as RGB no larger than `limit` px a side, uint8 [h, w, 3], made by the reference itself."""
-    source = open_source(source_of(fixture, n_px))
-    factor = max(source.width, source.height) / limit
-    size = source.width, source.height
-    if factor > 1:
-        size = max(1, int(size[0] / factor)), max(1, int(size[1] / factor))
-    try:
-        return convert_rgb(source.mode.id, resize(source, size, (0, 0, *size)), source.palette)
-    except Rejected:
-        return np.zeros((size[1], size[0], 3), dtype=np.uint8)
 
 
 def picture(fixture: Fixture, n_px: int, columns: int = 48) -> Text:

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -21,11 +22,11 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class WorkerGone(Exception):  # noqa: N818 - says what happened
-    """The worker died; `status` is "crash" or "timeout", the message says how."""
+    """The worker died; `status` says of what, the message how."""
 
-    def __init__(self, status: str, message: str) -> None:
+    def __init__(self, status: Literal["crash", "timeout"], message: str) -> None:
         super().__init__(message)
-        self.status = status
+        self.status: Literal["crash", "timeout"] = status
 
 
 class WorkerProcess:
@@ -122,37 +123,29 @@ class WorkerProcess:
     def _kill(self) -> None:
         """Kill the process and what it started; a new one is made for the next case."""
         if self._process is not None:
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    try:
+                    with suppress(OSError):
                         pipe.close()
-                    except OSError:
-                        pass
         self._process = None
 
     def close(self) -> None:
         """End the process: politely first."""
         if self._process is not None:
-            try:
+            with suppress(WorkerGone, subprocess.TimeoutExpired):
                 self._exchange(protocol.Stop(), 2.0)
                 self._process.wait(timeout=2.0)
-            except (WorkerGone, subprocess.TimeoutExpired, AssertionError):
-                pass
         self._kill()
 
 
 def _pump(stream: IO[bytes], lines: "queue.Queue[bytes]") -> None:
     """Move the worker's lines to the queue; an empty one marks the end."""
-    try:
+    with suppress(OSError, ValueError):
         for line in stream:
             lines.put(line)
-    except (OSError, ValueError):
-        pass
     lines.put(b"")
 
 

@@ -13,17 +13,17 @@ CheckView = Literal["isolated", "cumulative", "pinned"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage of one case, seen in one way; figures as in scoring.compare.Deviation."""
+    """One stage of one case, seen in one way; figures as in scoring.compare.Deviation, None where there is none."""
 
     stage: StageId
     view: CheckView
     level: LevelId
-    peak: float = 0.0
-    mean: float = 0.0
-    bias: float = 0.0
-    share: float = 0.0
-    peak_absolute: float = 0.0
-    ulp: int = 0
+    peak: float | None = None
+    mean: float | None = None
+    bias: float | None = None
+    share: float | None = None
+    peak_absolute: float | None = None
+    ulp: int | None = None
     note: str = ""
 
 

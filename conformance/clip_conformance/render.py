@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+import clip_spec
 from clip_conformance.engine import Listener
 from clip_conformance.records import Case, Header
 from clip_conformance.report import Report
@@ -15,7 +16,6 @@ from clip_conformance.scoring.levels import reaches
 from clip_conformance.summary import StageSummary, Summary
 
 _COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
-_STAGES = ("decode", "resize", "center_crop", "convert_rgb", "to_tensor", "normalize")
 
 
 class Bar(Listener):
@@ -78,9 +78,7 @@ def show(report: Report, console: Console) -> None:
 
 def _title(summary: Summary) -> Text:
     sizes = ", ".join(str(n) for n in summary.n_px)
-    versions = " · ".join(
-        f"{name} {summary.environment[name]}" for name in _PACKAGES if name in summary.environment
-    )
+    versions = " · ".join(f"{name} {summary.environment[name]}" for name in _PACKAGES if name in summary.environment)
     text = Text(summary.candidate.get("name", "?"), style="bold")
     return text.append(f"  {summary.model} ({sizes} px)  spec {summary.spec}\n", style="").append(versions, style="dim")
 
@@ -101,12 +99,12 @@ _PACKAGES = (
 def _table(report: Report) -> Table:
     summary = report.summary
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("stage")
-    table.add_column("level")
+    table.add_column("stage", no_wrap=True, min_width=11)
+    table.add_column("level", no_wrap=True, min_width=10)
     for name in ("cases", "passed", "peak", "mean", "bias"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True, min_width=6 if name in ("mean", "passed") else 5)
     table.add_column("worst fixture", overflow="ellipsis", no_wrap=True)
-    for stage in _STAGES:
+    for stage in clip_spec.stage_ids():
         row = summary.stages.get(stage)
         if row is not None:
             table.add_row(*_row(stage, row, blamed=stage in summary.blame))
@@ -131,8 +129,10 @@ def _row(name: str, row: StageSummary, *, blamed: bool) -> list[Text | str]:
     ]
 
 
-def figure(value: float) -> str:
-    """Return a figure in LSB, short: whole numbers bare, small ones with two digits that count."""
+def figure(value: float | None) -> str:
+    """Return a figure in LSB, short: whole numbers bare, small ones in powers of ten, a dash where there is none."""
+    if value is None:
+        return "-"
     if value == 0:
         return "0"
     if abs(value) >= 100 or value == round(value):
@@ -153,6 +153,8 @@ def verdict(summary: Summary) -> Text:
     share = f"{summary.reached} of {summary.cases} cases reach {summary.required}"
     if summary.passed:
         done = "conforms" if reaches(summary.level, "equivalent") else "is accepted"
+        if "normalize" not in summary.stages and summary.end_to_end is None:
+            done += f" at {', '.join(summary.stages)} alone"
         return Text(f"{summary.level.upper()}: {name} {done}; {share}.", style=f"bold {_COLOURS[summary.level]}")
-    where = f"leaves the canon at {', '.join(summary.blame)}; " if summary.blame else ""
-    return Text(f"{summary.level.upper()}: {name} {where}{share}.", style="bold red")
+    where = f" leaves the canon at {', '.join(summary.blame)}" if summary.blame else ""
+    return Text(f"{summary.level.upper()}: {name}{where}; {share}.", style="bold red")

@@ -50,7 +50,7 @@ class Report:
         return self.summary.passed
 
     def require(self, level: LevelId) -> "Report":
-        """Return the report itself, for a test that goes on.
+        """Return the report itself, so that a test can go on.
 
         Raises:
             NotConforming: the level is not reached; the message names stages and the worst fixtures.
@@ -60,9 +60,8 @@ class Report:
             worst = [case for case in self.cases if not reaches(case.level, level)]
             names = ", ".join(case.id for case in worst[:5]) + (" ..." if len(worst) > 5 else "")
             blame = ", ".join(self.summary.blame) or "no single stage"
-            raise NotConforming(
-                f"{self.level}, required {level}: {len(worst)} of {len(self.cases)} cases fail ({names}); blame: {blame}"
-            )
+            fail = f"{len(worst)} of {len(self.cases)} cases fail ({names}); blame: {blame}"
+            raise NotConforming(f"{self.level}, required {level}: {fail}")
         return self
 
     def lines(self) -> bytes:

@@ -10,30 +10,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from clip_conformance import protocol
 from clip_conformance.cases import (
     Target,
     case_id,
-    expected_array,
-    expected_digests,
     input_message,
     pinned_stage,
-    previous,
-    reference_trace,
-    stage_message,
 )
-from clip_conformance.errors import UsageError
 from clip_conformance.process import WorkerGone, WorkerProcess
-from clip_conformance.records import Case, Check, CheckView, Status
-from clip_conformance.scoring.compare import Deviation, compare
-from clip_conformance.scoring.levels import level_of, worst
-from clip_fixtures import Fixture, digest
-from clip_reference import Trace
-from clip_spec import StageId, View
-
-OUTPUT_LIMIT = 1 << 30
+from clip_conformance.records import Case, Check, Status
+from clip_conformance.scoring.checks import CaseScoring
+from clip_conformance.scoring.levels import worst
+from clip_fixtures import Fixture
+from clip_spec import LevelId, StageId
 
 
 @dataclass
@@ -49,7 +38,13 @@ class Runner:
     """Runs cases for one candidate on one or more workers."""
 
     def __init__(
-        self, start: protocol.Start, folder: Path, *, jobs: int, seconds: float, stages: tuple[StageId, ...] = ()
+        self,
+        start: protocol.Start,
+        folder: Path,
+        *,
+        jobs: int,
+        seconds: float,
+        stages: tuple[StageId, ...] = (),
     ) -> None:
         self._start = start
         self._folder = folder
@@ -58,7 +53,8 @@ class Runner:
         self._lanes: list[Lane] = []
         self._idle: list[Lane] = []
         self._jobs = jobs
-        self._free = threading.Condition()
+        self._lock = threading.Lock()
+        self._free = threading.Condition(self._lock)
         self._seq = 0
         # The candidate's final tensor of every case whose bits are not the canon's, for the blame of a black box.
         self.finals: dict[str, Path] = {}
@@ -142,27 +138,28 @@ class Runner:
             reply = self._ask(lane, fixture, n_px)
             if reply.status != "ok":
                 status, message = reply.status, reply.message
-            elif not must_reject:
-                checks = _Scoring(self, lane, fixture, n_px, reply).checks()
+            elif must_reject:
+                message = "accepted an image that must be rejected"
+            else:
+                checks = self._score(lane, fixture, n_px, reply)
+                if not self._only and "normalize" not in reply.outputs:
+                    status = "missing"
+                    message = f"no output end to end; what it has can be scored with --stage {lane.ready.stages[0]}"
         except WorkerGone as gone:
-            status, message = _gone(gone)
-        if must_reject:
-            refused = status in ("rejected", "error")
-            message = message if refused or status != "ok" else "accepted an image that must be rejected"
-            status = "ok" if refused else status
-            level = "exact" if refused else "divergent"
-        else:
-            level = worst(check.level for check in checks) if status == "ok" else "divergent"
-        pins = pinned_stage(fixture, n_px)
+            status, message = gone.status, str(gone)
+        level: LevelId = worst(check.level for check in checks) if status == "ok" else "divergent"
+        if must_reject and status in ("rejected", "error"):
+            # In Python an exception is how an image is refused (CNF-5).
+            status, level = "ok", "exact"
         return Case(
             id=case_id(fixture, n_px),
             fixture=fixture.slug,
             scope=fixture.scope,
             mode=fixture.mode,
             n_px=n_px,
-            status="missing" if status == "ok" and not checks and not must_reject else status,
-            level=level,  # type: ignore[arg-type]
-            pins=pins or "",
+            status=status,
+            level=level,
+            pins=pinned_stage(fixture, n_px) or "",
             seconds=round(time.monotonic() - began, 4),
             message=message,
             checks=checks,
@@ -172,9 +169,19 @@ class Runner:
         stages: list[StageId] = list(lane.ready.stages)
         if fixture.scope == "files":
             stages.insert(0, "decode")
-        return self.send(lane, fixture, n_px, input_message(fixture, n_px, lane.folder), stages)
+        return self._send(lane, fixture, n_px, input_message(fixture, n_px, lane.folder), stages)
 
-    def send(
+    def _score(self, lane: Lane, fixture: Fixture, n_px: int, reply: protocol.Reply) -> list[Check]:
+        def run_stage(image: protocol.Image, stage: StageId, start: StageId) -> protocol.Reply:
+            return self._send(lane, fixture, n_px, image, [stage], start)
+
+        keep = self._folder / f"final-{n_px}-{fixture.slug}.npy"
+        checks = CaseScoring(fixture, n_px, lane.ready, lane.folder, run_stage).score(reply.outputs, keep)
+        if keep.exists():
+            self.finals[case_id(fixture, n_px)] = keep
+        return [check for check in checks if not self._only or check.stage in self._only]
+
+    def _send(
         self,
         lane: Lane,
         fixture: Fixture,
@@ -184,139 +191,13 @@ class Runner:
         start: StageId | None = None,
     ) -> protocol.Reply:
         """Send one run message and return the reply."""
-        self._seq += 1
+        with self._lock:
+            self._seq += 1
+            seq = self._seq
         out = lane.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         message = protocol.Run(
-            seq=self._seq,
-            case=case_id(fixture, n_px),
-            input=image,
-            stages=stages,
-            out=str(out),
-            start=start,
+            seq=seq, case=case_id(fixture, n_px), input=image, stages=stages, out=str(out), start=start
         )
         return lane.worker.run(message, self._seconds)
-
-    def wanted(self, stage: StageId) -> bool:
-        """Return whether a stage is scored in this run."""
-        return not self._only or stage in self._only
-
-    def keep_final(self, fixture: Fixture, n_px: int, path: Path) -> None:
-        """Keep a final tensor that is not the canon's until the blame has been found."""
-        kept = self._folder / f"final-{n_px}-{fixture.slug}.npy"
-        shutil.move(path, kept)
-        self.finals[case_id(fixture, n_px)] = kept
-
-
-def _gone(gone: WorkerGone) -> tuple[Status, str]:
-    return ("timeout" if gone.status == "timeout" else "crash"), str(gone)
-
-
-class _Scoring:
-    """The checks of one case."""
-
-    def __init__(self, runner: Runner, lane: Lane, fixture: Fixture, n_px: int, reply: protocol.Reply) -> None:
-        self._runner, self._lane, self._fixture, self._n_px, self._reply = runner, lane, fixture, n_px, reply
-        self._digests = expected_digests(fixture, n_px)
-        self._trace: Trace | None = None
-        self._stages = tuple(lane.ready.stages)
-        self._black_box = self._stages == ("normalize",)
-
-    def reference(self) -> Trace:
-        """Return the reference's stages, computed when they are first needed and checked against the goldens."""
-        if self._trace is None:
-            self._trace = reference_trace(self._fixture, self._n_px)
-            if self._fixture.scope != "files" and digest(self._trace.normalize) != self._digests["normalize"]:
-                raise UsageError(
-                    f"the reference does not reproduce the golden of {case_id(self._fixture, self._n_px)}; "
-                    "reinstall clip-conformance"
-                )
-        return self._trace
-
-    def checks(self) -> list[Check]:
-        found: dict[StageId, Deviation] = {}
-        for stage, output in self._reply.outputs.items():
-            if self._compared(stage):
-                found[stage] = self._measure(stage, output)
-        final = self._reply.outputs.get("normalize")
-        if final is not None and not found["normalize"].identical and Path(final.path).exists():
-            self._runner.keep_final(self._fixture, self._n_px, Path(final.path))
-        checks = [self._check(stage, "cumulative", deviation) for stage, deviation in found.items()]
-        for stage in self._exposed():
-            if self._compared(stage) and not (self._black_box and stage == "normalize"):
-                checks.append(self._isolated(stage, found))
-        if self._black_box:
-            checks += self._pinned(found)
-        return [check for check in checks if self._runner.wanted(check.stage)]
-
-    def _exposed(self) -> list[StageId]:
-        return (["decode"] if "decode" in self._reply.outputs else []) + list(self._stages)
-
-    def _compared(self, stage: StageId) -> bool:
-        """A stage that never sees this mode because the candidate converts first is judged by what comes after it."""
-        early = self._lane.ready.early_rgb and self._fixture.mode != "RGB"
-        return not (early and stage in ("resize", "center_crop"))
-
-    def _measure(self, stage: StageId, output: protocol.Output) -> Deviation:
-        path = Path(output.path)
-        if path.stat().st_size > OUTPUT_LIMIT:
-            return Deviation(problem=f"{path.stat().st_size} bytes of output")
-        got = np.load(path, allow_pickle=False)
-        mode_fits = output.mode in ("", self._mode(stage))
-        if mode_fits and (got.shape, got.dtype.name) == expected_array(self._fixture, self._n_px, stage):
-            if digest(got) == self._digests[stage]:
-                return compare(stage, got, got)
-        return compare(stage, got, getattr(self.reference(), stage), output.mode, self._mode(stage))
-
-    def _mode(self, stage: StageId) -> str:
-        return "RGB" if stage == "convert_rgb" else self._fixture.mode
-
-    def _isolated(self, stage: StageId, found: dict[StageId, Deviation]) -> Check:
-        """Score a stage on the canon's own input; where the candidate's input was that already, nothing is run again."""
-        before = previous(stage)
-        same = stage == "decode" or (stage in found and self._had_canonical_input(stage, before, found))
-        if same:
-            return self._check(stage, "isolated", found[stage])
-        image = stage_message(self.reference(), before, self._lane.folder)
-        reply = self._runner.send(self._lane, self._fixture, self._n_px, image, [stage], before)
-        if reply.status != "ok" or stage not in reply.outputs:
-            return Check(stage=stage, view="isolated", level="divergent", note=reply.message or "no output")
-        return self._check(stage, "isolated", self._measure(stage, reply.outputs[stage]))
-
-    def _had_canonical_input(self, stage: StageId, before: StageId, found: dict[StageId, Deviation]) -> bool:
-        early = self._lane.ready.early_rgb
-        if before == "decode":
-            # A file may carry transparency beside its pixels, which an early conversion may have used.
-            return self._fixture.scope != "files" or (found["decode"].identical and not early)
-        if early and stage == "convert_rgb":
-            return False
-        return before in found and found[before].identical
-
-    def _pinned(self, found: dict[StageId, Deviation]) -> list[Check]:
-        stage = pinned_stage(self._fixture, self._n_px)
-        if stage is None or stage == "decode" or "normalize" not in found:
-            return []
-        view: View = "isolated" if stage == "normalize" else "cumulative"
-        return [self._check("normalize", view, found["normalize"], as_stage=stage, as_view="pinned")]
-
-    def _check(
-        self,
-        stage: StageId,
-        view: View,
-        deviation: Deviation,
-        as_stage: StageId | None = None,
-        as_view: CheckView | None = None,
-    ) -> Check:
-        return Check(
-            stage=as_stage or stage,
-            view=as_view or view,
-            level=level_of(stage, view, deviation, self._fixture.mode),
-            peak=deviation.peak,
-            mean=deviation.mean,
-            bias=deviation.bias,
-            share=deviation.share,
-            peak_absolute=deviation.peak_absolute,
-            ulp=deviation.ulp,
-            note=deviation.problem or deviation.note,
-        )

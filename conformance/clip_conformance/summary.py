@@ -1,5 +1,7 @@
 """From the lines of a report to its summary, and to nothing else: the summary can be remade from the report."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 import clip_spec
@@ -11,16 +13,15 @@ SUMMARY_SCHEMA = "clip-conformance/summary/1"
 _STATUSES = ("skipped", "rejected", "error", "crash", "timeout", "missing")
 
 
-
 class StageSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage over all cases: the worst level; of each figure the worst case's."""
+    """One stage over all cases: the worst level; of each figure the worst case's, None where nothing was measured."""
 
     level: LevelId
     cases: int
     passed: int
-    peak: float
-    mean: float
-    bias: float
+    peak: float | None
+    mean: float | None
+    bias: float | None
     unit: str
     worst: str
     note: str
@@ -58,11 +59,21 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
     stages = {}
     for stage in clip_spec.stage_ids():
         views = ("isolated", "pinned")
-        found = [(case, check) for case in cases for check in case.checks if (check.stage, check.view in views) == (stage, True)]
+        found = [
+            (case, check)
+            for case in cases
+            for check in case.checks
+            if (check.stage, check.view in views) == (stage, True)
+        ]
         if found:
             stages[stage] = _stage(found, header.required)
-    whole = [(case, check) for case in cases for check in case.checks if check.view == "cumulative" and check.stage == "normalize"]
-    whole_or_failed = [*whole, *((case, _FAILED) for case in cases if case.status != "ok")]
+    whole = [
+        (case, check)
+        for case in cases
+        for check in case.checks
+        if check.view == "cumulative" and check.stage == "normalize"
+    ]
+    failed = [(case, _failed(case)) for case in cases if case.status != "ok"]
     return Summary(
         schema=SUMMARY_SCHEMA,
         candidate=header.candidate,
@@ -76,7 +87,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         level=level,
         scopes={scope: worst(c.level for c in cases if c.scope == scope) for scope in header.scopes},
         stages=stages,
-        end_to_end=_stage(whole_or_failed, header.required) if whole_or_failed else None,
+        end_to_end=_stage([*whole, *failed], header.required) if whole or failed else None,
         blame=footer.blame,
         diagnosis=footer.diagnosis,
         counts=counts,
@@ -85,13 +96,19 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
     )
 
 
-_FAILED = Check(stage="normalize", view="cumulative", level="divergent")
+def _failed(case: Case) -> Check:
+    return Check(stage="normalize", view="cumulative", level="divergent", note=case.message)
+
+
+def _largest(figures: Iterable[float | None]) -> float | None:
+    """Return the figure of the largest magnitude, None where nothing was measured."""
+    return max((figure for figure in figures if figure is not None), key=abs, default=None)
 
 
 def _stage(found: list[tuple[Case, Check]], required: LevelId) -> StageSummary:
     def badness(item: tuple[Case, Check]) -> tuple[int, bool, float, float]:
         check = item[1]
-        return LEVELS.index(check.level), bool(check.note), check.peak, check.mean
+        return LEVELS.index(check.level), check.peak is None, check.peak or 0.0, check.mean or 0.0
 
     checks = [check for _, check in found]
     case, check = max(found, key=badness)
@@ -99,10 +116,10 @@ def _stage(found: list[tuple[Case, Check]], required: LevelId) -> StageSummary:
         level=worst(check.level for check in checks),
         cases=len(checks),
         passed=sum(reaches(check.level, required) for check in checks),
-        peak=max(check.peak for check in checks),
-        mean=max(check.mean for check in checks),
-        bias=max((check.bias for check in checks), key=abs),
+        peak=_largest(check.peak for check in checks),
+        mean=_largest(check.mean for check in checks),
+        bias=_largest(check.bias for check in checks),
         unit="LSB",
         worst="" if check.level == "exact" else case.id,
-        note=check.note or case.message,
+        note=check.note,
     )

@@ -122,7 +122,11 @@ class Worker:
 
 def environment() -> dict[str, str]:
     """Return what decides pixels in this process: Python, platform, and the loaded packages' versions."""
-    found = {"python": platform.python_version(), "platform": platform.platform(terse=True), "machine": platform.machine()}
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+    }
     for module, distribution in _REPORTED.items():
         if module in sys.modules:
             try:

@@ -11,7 +11,7 @@ def muldiv255(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int32]:
 
     Source: ALP-1; Pillow `MULDIV255` in ImagingUtils.h.
     """
-    t = a.astype(np.int32) * b + 128
+    t: NDArray[np.int32] = a.astype(np.int32) * b + 128
     return ((t >> 8) + t) >> 8
 
 

@@ -25,9 +25,7 @@ def crop_offset(length: int, n_px: int, rounding: CropRounding = "half-even") ->
     return half + (half & 1) * (margin & 1)
 
 
-def crop_box(
-    width: int, height: int, n_px: int, rounding: CropRounding = "half-even"
-) -> tuple[int, int, int, int]:
+def crop_box(width: int, height: int, n_px: int, rounding: CropRounding = "half-even") -> tuple[int, int, int, int]:
     """Return the crop (left, top, right, bottom) of a resized image; it never leaves the image (CRP-2, CRP-3)."""
     left, top = crop_offset(width, n_px, rounding), crop_offset(height, n_px, rounding)
     return left, top, left + n_px, top + n_px

@@ -98,9 +98,7 @@ def bands(length: int, out_length: int, first: int, last: int) -> tuple[Band, ..
     output, tap = np.nonzero(np.arange(axis.weights.shape[1]) < axis.count[:, None])
     block = output // BLOCK
     matrices = np.zeros((len(edges), height, BLOCK))
-    matrices[block, axis.start[output] + tap - starts[block], output % BLOCK] = (
-        axis.coefficients[output, tap] / _ONE
-    )
+    matrices[block, axis.start[output] + tap - starts[block], output % BLOCK] = axis.coefficients[output, tap] / _ONE
     matrices.flags.writeable = False
     return tuple(
         Band(edge, min(edge + BLOCK, last - first), start, start + height, matrix[:, : last - first - edge])
@@ -118,4 +116,3 @@ def nearest_indices(length: int, out_length: int) -> NDArray[np.int64]:
     steps = np.full(out_length, step)
     steps[0] = step * 0.5
     return np.add.accumulate(steps).astype(np.int64)
-

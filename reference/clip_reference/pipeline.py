@@ -92,7 +92,7 @@ def trace(image: ImageInput, n_px: int = 224, *, dialect: str | None = None) -> 
 
 
 def resize(source: Source, out_size: Size, window: Box) -> NDArray[Any]:
-    """Resize in the source's own mode (RSZ-1, RSZ-2) and return the `window` (left, top, right, bottom) of the result."""
+    """Resize in the source's own mode (RSZ-1, RSZ-2); return the `window` (left, top, right, bottom) of the result."""
     left, top, right, bottom = window
     if out_size == (source.width, source.height):  # SIZ-3
         return source.read(*window).copy()
@@ -124,9 +124,7 @@ def _resize_transposed(source: Source, out_size: Size) -> NDArray[Any]:
 # When the vertical pass comes first, of (width, height, out_width, out_height); the canon: never (RSZ-9).
 _VERTICAL_FIRST: dict[str, Callable[[int, int, int, int], bool]] = {
     "horizontal-first": lambda width, height, out_width, out_height: False,
-    "height-over-100-widths": lambda width, height, out_width, out_height: (
-        height > 100 * width and out_height < height
-    ),
+    "height-over-100-widths": lambda width, height, out_width, out_height: height > 100 * width and out_height < height,
     "shrink-over-2-widths": lambda width, height, out_width, out_height: (
         height - out_height > max(0, 2 * (width - out_width))
     ),

@@ -100,9 +100,7 @@ def _from_file(path: Path) -> Source:
 def _from_pillow(image: Image.Image) -> Source:
     mode = _MODES.get(image.mode)
     if mode is None:
-        clause, reason = _REASONS.get(
-            image.mode, ("INP-3", f"mode {image.mode} is not one of {', '.join(_MODES)}")
-        )
+        clause, reason = _REASONS.get(image.mode, ("INP-3", f"mode {image.mode} is not one of {', '.join(_MODES)}"))
         raise Rejected(clause, reason)
     _check_size(image.width, image.height)
     try:

@@ -71,7 +71,7 @@ class Chain:
         self._complete = complete
         self._kinds: dict[StageId, Callable[[Any], Any]] = {}
         self.stages: tuple[StageId, ...] = tuple(stage for stage in ORDER if stage in parts)
-        self.early_rgb = "convert_rgb" in parts and list(parts)[0] == "convert_rgb" and len(parts) > 1
+        self.early_rgb = "convert_rgb" in parts and next(iter(parts)) == "convert_rgb" and len(parts) > 1
 
     def run(self, image: Any) -> dict[StageId, Any]:
         """Run the chain as far as it is connected, each stage on the output of the one before."""
@@ -139,10 +139,16 @@ def takes_n_px(target: Any) -> bool:
 
 def is_factory(target: Any) -> bool:
     """Return whether `target(n_px)` makes a candidate: a function whose only required parameter is n_px."""
-    if not callable(target):
-        return False
-    required = [name for name, p in _parameters(target).items() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
-    return required == ["n_px"]
+    return callable(target) and _required(target) == ["n_px"]
+
+
+def _takes_one(method: Any) -> bool:
+    """Return whether a method can be called with one image (and n_px): one that wants more is no stage."""
+    return len([name for name in _required(method) if name != "n_px"]) <= 1
+
+
+def _required(target: Any) -> list[str]:
+    return [name for name, p in _parameters(target).items() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
 
 
 def _parameters(target: Any) -> dict[str, inspect.Parameter]:
@@ -157,7 +163,7 @@ def staged(target: Any, n_px: int) -> Chain | None:
     parts: dict[StageId, Callable[[Any], Any]] = {}
     for stage in ORDER:
         method = getattr(target, stage, None)
-        if callable(method):
+        if callable(method) and _takes_one(method):
             parts[stage] = callable_for(method, n_px)
     if not parts or inspect.isclass(target):
         return None

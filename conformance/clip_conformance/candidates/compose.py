@@ -28,8 +28,10 @@ _BY_NAME: dict[str, StageId | None] = {
 
 def is_compose(target: Any) -> bool:
     """Return whether an object is a Compose: a callable with a list of transforms."""
-    return callable(target) and type(target).__name__ == "Compose" and isinstance(
-        getattr(target, "transforms", None), Sequence
+    return (
+        callable(target)
+        and type(target).__name__ == "Compose"
+        and isinstance(getattr(target, "transforms", None), Sequence)
     )
 
 
@@ -48,7 +50,7 @@ def open_compose(target: Any) -> Chain | BlackBox:
             waiting = []
     if parts and waiting:
         parts[list(parts)[-1]].extend(waiting)
-    order = [stage for stage in parts if stage != "convert_rgb" or list(parts)[0] != "convert_rgb"]
+    order = [stage for stage in parts if stage != "convert_rgb" or next(iter(parts)) != "convert_rgb"]
     if not parts or order != [stage for stage in ORDER if stage in order]:
         return BlackBox(target)
     return Chain({stage: _sequence(elements) for stage, elements in parts.items()}, target, complete=True)

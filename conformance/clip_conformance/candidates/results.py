@@ -49,14 +49,16 @@ def to_array(result: Any, stage: StageId) -> tuple[NDArray[Any], str]:
         return open_source(value).read_all(), value.mode
     if is_tensor(value):
         # as_subclass-free copy: works for tensors that require grad, live on a device or are tv_tensors
-        array = np.asarray(value.detach().cpu().float().numpy() if _is_bfloat16(value) else value.detach().cpu().numpy())
+        array = np.asarray(
+            value.detach().cpu().float().numpy() if _is_bfloat16(value) else value.detach().cpu().numpy()
+        )
         turn = stage in IMAGE_STAGES
     elif isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         array, turn = np.asarray(value), False
     else:
-        raise NotAnImage(f"{type(value).__name__} is no array")
+        raise NotAnImage(f"a {type(value).__name__}, which is no image")
     if array.dtype.kind not in "buif":
-        raise NotAnImage(f"an array of {array.dtype}")
+        raise NotAnImage(f"an array of {array.dtype}, which is no image")
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if turn and array.ndim == 3:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clip_conformance.cli.check import check
 from clip_conformance.cli.catalogue import list_, show
+from clip_conformance.cli.check import check
 from clip_conformance.errors import UsageError
 
 DEBUG = "--debug"
@@ -47,4 +47,13 @@ def main(arguments: list[str] | None = None) -> None:
         status = 2
     except KeyboardInterrupt:
         status = 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        where = f"{type(error).__name__}: {error}"
+        print(
+            f"clip-conformance: a defect of the suite itself, please report it: {where} (--debug)",
+            file=sys.stderr,
+        )
+        status = 2
     sys.exit(status if isinstance(status, int) else 0)

@@ -23,4 +23,5 @@ def show(id_: str, n_px: int) -> None:
     from clip_conformance.listing import page
     from clip_conformance.render import output
 
-    output().print(page(id_, n_px))
+    console = output()
+    console.print(page(id_, n_px, pictures=console.is_terminal))

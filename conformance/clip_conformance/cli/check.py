@@ -13,16 +13,56 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
 @click.command()
 @click.argument("candidate")
 @click.option("--model", default="ViT-B/32", show_default=True, help="A model of `list models`, or all.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(_SCOPES), help="Score this scope; repeatable. [default: all]")
-@click.option("--require", default="equivalent", show_default=True, type=click.Choice(_LEVELS), help="The level to reach.")
-@click.option("--report", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write report.jsonl and summary.json here.")
-@click.option("--select", "globs", multiple=True, metavar="GLOB", help="Run the fixtures whose slug matches; repeatable.")
-@click.option("--stage", "stages", multiple=True, type=click.Choice(_STAGES), help="Score this stage alone; repeatable.")
-@click.option("--input", "kind", default="pil", show_default=True, type=click.Choice(["pil", "array"]), help="What a callable takes: a PIL image, or an RGB uint8 array.")
-@click.option("--jobs", default=0, type=click.IntRange(0, 64), help="Worker processes. [default: one a core, at most 2]")
-@click.option("--timeout", default=20.0, show_default=True, type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For one case, from when the worker is ready.")
-@click.pass_context
-def check(context: click.Context, **options: Any) -> int:
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(_SCOPES),
+    help="Score this scope; repeatable. [default: all]",
+)
+@click.option(
+    "--require",
+    default="equivalent",
+    show_default=True,
+    type=click.Choice(_LEVELS),
+    help="The level to reach.",
+)
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write report.jsonl and summary.json here.",
+)
+@click.option(
+    "--select",
+    "globs",
+    multiple=True,
+    metavar="GLOB",
+    help="Run the fixtures whose slug matches; repeatable.",
+)
+@click.option(
+    "--stage", "stages", multiple=True, type=click.Choice(_STAGES), help="Score this stage alone; repeatable."
+)
+@click.option(
+    "--input",
+    "kind",
+    default="pil",
+    show_default=True,
+    type=click.Choice(["pil", "array"]),
+    help="What a callable takes: a PIL image, or an RGB uint8 array.",
+)
+@click.option(
+    "--jobs", default=0, type=click.IntRange(0, 64), help="Worker processes. [default: one a core, at most 2]"
+)
+@click.option(
+    "--timeout",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="For one case, from when the worker is ready.",
+)
+def check(**options: Any) -> int:
     """Score CANDIDATE and print a verdict per stage.
 
     \b

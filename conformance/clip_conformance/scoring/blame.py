@@ -18,6 +18,7 @@ from clip_fixtures import fixtures
 from clip_reference import trace
 from clip_spec import LevelId, StageId
 
+_ALPHA = {"LA", "RGBA"}
 _NOISE = "pin-noise"
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
 
@@ -68,7 +69,7 @@ class _BlackBox:
         self._n_px, self._finals, self._required = n_px, finals, required
         self._failing = failing
         self._lens = self._find_lens()
-        self._images: dict[str, NDArray[np.float64]] = {}
+        self._squeezes = False
 
     def stages(self) -> set[StageId]:
         found: set[StageId] = {
@@ -81,14 +82,18 @@ class _BlackBox:
             return {*found, "normalize"}
         found |= set(self._lens.faults)
         if self._lens.spatial:
-            found.add("resize")
+            # Whatever comes after inherits a resize that does not leave a finished image alone.
+            return {*found, "resize"}
         rest = [case for case in self._failing if self._fails_behind_lens(case)]
         found |= self._from_pins(rest)
+        guesses: dict[StageId, set[str]] = {}
         for case in rest:
             active = active_stages(fixtures()[case.fixture], self._n_px)
-            if active and not active & found:
-                found.add(self._guess(case, active))
-        return found
+            # Its resize acts on every image that is not square, even where the canon has nothing to resize.
+            inherited = active & found or (self._squeezes and "center_crop" in active)
+            if not case.pins and not inherited:
+                guesses.setdefault(self._guess(case, active), set()).add(case.mode)
+        return found | _settled(guesses)
 
     def _find_lens(self) -> lenses.Lens | None:
         failing = {case.fixture for case in self._failing}
@@ -138,7 +143,9 @@ class _BlackBox:
         found: set[StageId] = set()
         for case in rest:
             if case.pins == "center_crop":
-                found.add(self._crop_or_resize(case))
+                stage = self._crop_or_resize(case)
+                self._squeezes |= stage == "resize"
+                found.add(stage)
             elif case.pins in ("resize", "convert_rgb"):
                 found.add(case.pins)  # type: ignore[arg-type]
         return found
@@ -159,19 +166,32 @@ class _BlackBox:
 
     def _guess(self, case: Case, active: set[StageId]) -> StageId:
         """Name the stage of a case in which several act, each of which passes on its own: try what could explain it."""
-        if active == {"decode"}:
-            return "decode"
         image = self._image(case)
         if image is not None:
-            for stage, explanation in _EXPLANATIONS.items():
-                if stage in active and self._explains(explanation, case, image):
+            for stage, change in _EXPLANATIONS.items():
+                if self._explains(change, case, image):
                     return stage
         return "resize" if "resize" in active else in_order(active)[0]
 
     def _explains(self, change: Callable[[Image.Image], Image.Image], case: Case, image: NDArray[np.float64]) -> bool:
         source = source_of(fixtures()[case.fixture], self._n_px)
         opened = Image.open(source) if isinstance(source, Path) else source
-        return self._matches(image, trace(change(opened), self._n_px))
+        changed = change(opened)
+        same = (changed.mode, changed.size) == (opened.mode, opened.size)
+        return not same and self._matches(image, trace(changed, self._n_px))
+
+
+def _settled(guesses: dict[StageId, set[str]]) -> set[StageId]:
+    """Return the guessed stages, given the modes of the images that each was guessed for.
+
+    Converting first explains a mode only where it explains all of its images; and where it explains nothing but alpha
+    modes, straight alpha in the resize is the nearer cause.
+    """
+    converted = guesses.pop("convert_rgb", set()) - guesses.get("resize", set())
+    found = set(guesses)
+    if converted:
+        found.add("resize" if converted <= _ALPHA else "convert_rgb")
+    return found
 
 
 def _square(image: Image.Image) -> Image.Image:

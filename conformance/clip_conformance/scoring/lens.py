@@ -20,8 +20,9 @@ _CANON = clip_spec.canon()
 
 @dataclass(frozen=True)
 class Lens:
-    """Output channel c is `slope[c] * u[order[c]] + offset[c]` of the 8-bit samples u; `faults` are the stages at fault.
+    """Output channel c is `slope[c] * u[order[c]] + offset[c]` of the 8-bit samples u.
 
+    `faults` are the stages whose part of that is not the canon's.
     `spatial` says that an image which needs no resize and no crop was disturbed all the same.
     """
 
@@ -33,7 +34,7 @@ class Lens:
     layout: str = "chw"
 
     def image(self, tensor: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the 8-bit image behind a final tensor, float64 [n_px, n_px, 3]; whole numbers where it was quantised."""
+        """Return the 8-bit image behind a final tensor, float64 [n_px, n_px, 3]; whole where it was quantised."""
         planes = laid_out(tensor, self.layout).astype(np.float64)
         samples = (planes - self.offset[:, None, None]) / self.slope[:, None, None]
         image = np.empty((*samples.shape[1:], 3))

@@ -21,7 +21,7 @@ class Pillow:
 
     def center_crop(self, image: Image.Image) -> Image.Image:
         """Cut out the centre."""
-        left, top = (int(round((side - self._n_px) / 2.0)) for side in image.size)
+        left, top = (round((side - self._n_px) / 2.0) for side in image.size)
         return image.crop((left, top, left + self._n_px, top + self._n_px))
 
     def convert_rgb(self, image: Image.Image) -> Image.Image:

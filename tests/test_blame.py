@@ -1,0 +1,63 @@
+"""Blame: every known mistake, as a black box, is put on the stage where it sits."""
+
+import numpy as np
+import pytest
+
+import clip_spec
+import faulty
+from clip_conformance import check
+from clip_conformance.scoring import lens
+from clip_fixtures import build, fixtures
+from clip_reference import preprocess
+
+# Enough fixtures to tell the stages apart, few enough to try every mistake.
+FIXTURES = (
+    *("pin-*", "crop-right-1", "crop-right-3", "crop-down-3", "crop-down-5", "crop-down-64"),
+    *("down-300-noise", "down-500-binary", "down-500-noise", "up-100-noise", "tiny-5", "down-500-white"),
+    *("sides-640x480", "sides-451x300", "sides-100x80", "sides-201x251", "sides-23x31", "photo-coffee"),
+    *("*-pin", "*-square", "palette-64", "palette-short", "rgba-binary", "grey-alpha-noop", "palette-grey"),
+    *("cmyk-values", "ycbcr-values", "hsv-values", "float32-unit", "rgba-crop", "bilevel-64"),
+)
+STAGES = {fault.id: fault.stage for fault in clip_spec.faults()}
+# A black box that premultiplies where nothing is resized cannot be told from one that converts RGBA wrongly.
+ALIKE = {"noop-premultiplied": "convert_rgb"}
+
+
+def test_every_mistake_past_decoding_has_a_faulty_pipeline():
+    expected = {fault.id for fault in clip_spec.faults() if fault.stage != "decode"}
+    assert expected - set(faulty.FAULTY) == {"alpha-over-background"}
+
+
+@pytest.mark.clause("CNF-4")
+@pytest.mark.parametrize("fault", faulty.FAULTY)
+def test_a_black_box_is_blamed_at_the_right_stage(fault):
+    report = check(faulty.FAULTY[fault], scopes=("arrays", "modes"), select_globs=FIXTURES, jobs=1)
+    assert not report.passed
+    assert report.summary.blame == [ALIKE.get(fault, STAGES[fault])]
+
+
+@pytest.mark.clause("CNF-4")
+@pytest.mark.parametrize(
+    ("change", "blame"),
+    [
+        ({"crop": "floor", "stats": faulty.IMAGENET}, ["center_crop", "normalize"]),
+        ({"kernel": "bilinear", "crop": "half-up"}, ["resize", "center_crop"]),
+        ({"size": "round", "scale": 256.0}, ["resize", "to_tensor"]),
+        ({"antialias": False, "layout": "bgr", "times": 0}, ["resize", "convert_rgb", "normalize"]),
+        ({"first": "white", "crop": "floor"}, ["center_crop", "convert_rgb"]),
+    ],
+)
+def test_several_mistakes_are_all_blamed(change, blame):
+    candidate = faulty.Pipeline(**change)
+    report = check(candidate, scopes=("arrays", "modes"), select_globs=FIXTURES, jobs=1)
+    assert report.summary.blame == blame
+
+
+def test_the_lens_recovers_slope_offset_and_order():
+    noise = build(fixtures()["pin-noise"], 224)
+    pixels = np.asarray(noise)
+    swapped = preprocess(noise)[::-1]
+    found = lens.recover(pixels, swapped, {})
+    assert found is not None
+    assert found.order == (2, 1, 0)
+    assert (found.image(swapped) == pixels).all()
