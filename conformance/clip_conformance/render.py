@@ -71,8 +71,8 @@ def show(report: Report, console: Console) -> None:
     if len(trouble) > 3:
         console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
     for finding in summary.diagnosis:
-        console.print(f"{escape(finding.title)}: reproduces every divergent case bit for bit.", highlight=False)
-        console.print(f"Fix: {escape(finding.fix)}", highlight=False)
+        console.print(Text(f"dialect {finding.fault}: {finding.title}"), soft_wrap=True)
+        console.print(Text(f"  reproduces every divergent case bit for bit. {finding.fix}"), soft_wrap=True)
     console.print(verdict(summary), highlight=False, soft_wrap=True)
 
 
@@ -135,7 +135,7 @@ def figure(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
-    if abs(value) >= 100 or value == round(value):
+    if abs(value) >= 100 or (abs(value) >= 1 and abs(value - round(value)) < 0.005):
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}"
 

@@ -37,6 +37,8 @@ class Deviation:
     beyond_peak: dict[float, float] = field(default_factory=dict)
 
 
+# Beyond this an error in LSB may no longer be a finite number.
+_ABSURD = 1e30
 _FLOORS = tuple({bound.floor for bound in clip_spec.levels().bounds})
 _PEAKS = tuple({bound.peak for bound in clip_spec.levels().bounds})
 
@@ -60,6 +62,8 @@ def compare(stage: StageId, got: NDArray[Any], want: NDArray[Any], mode: str = "
         return Deviation(problem=f"{int((~np.isfinite(got)).sum())} samples are not finite")
     if not note and np.array_equal(_bits(got), _bits(want)):
         return Deviation(identical=True)
+    if got.dtype.kind == "f" and not (np.abs(got).max() < _ABSURD):
+        return Deviation(problem=f"samples as large as {float(np.abs(got).max()):.1e}")
     error = got.astype(np.float64) - want.astype(np.float64)
     absolute = np.abs(error)
     in_lsb = error * _per_lsb(stage)
