@@ -107,16 +107,19 @@ def _table(report: Report) -> Table:
     for stage in clip_spec.stage_ids():
         row = summary.stages.get(stage)
         if row is not None:
-            table.add_row(*_row(stage, row, blamed=stage in summary.blame))
+            blamed = stage in summary.blame
+            inherits = bool(summary.blame) and not blamed and not reaches(row.level, summary.required)
+            table.add_row(*_row(stage, row, blamed=blamed, inherits=inherits))
         elif stage == "to_tensor" and list(report.header.stages) == ["normalize"]:
             blamed = stage in summary.blame
             table.add_row(Text(stage, style="red bold" if blamed else "dim"), Text("with normalize", style="dim"))
     if summary.end_to_end is not None:
-        table.add_row(*_row("end to end", summary.end_to_end, blamed=False))
+        table.add_row(*_row("end to end", summary.end_to_end))
     return table
 
 
-def _row(name: str, row: StageSummary, *, blamed: bool) -> list[Text | str]:
+def _row(name: str, row: StageSummary, *, blamed: bool = False, inherits: bool = False) -> list[Text | str]:
+    remarks = [row.worst, row.note, "inherited" if inherits else ""]
     return [
         Text(name, style="red bold" if blamed else ""),
         Text(row.level, style=_COLOURS[row.level]),
@@ -125,7 +128,7 @@ def _row(name: str, row: StageSummary, *, blamed: bool) -> list[Text | str]:
         figure(row.peak),
         figure(row.mean),
         figure(row.bias),
-        Text(f"{row.worst}: {row.note}" if row.note else row.worst, style="dim"),
+        Text(": ".join(remark for remark in remarks if remark), style="dim"),
     ]
 
 

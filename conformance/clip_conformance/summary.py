@@ -57,22 +57,16 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         counts[case.level if case.status == "ok" else case.status] += 1
     level = worst(case.level for case in cases)
     stages = {}
+    scored = [(case, check) for case in cases for check in case.checks]
+    alone = [(case, check) for case, check in scored if check.view != "cumulative"]
+    whole = [(case, check) for case, check in scored if check.view == "cumulative" and check.stage == "normalize"]
     for stage in clip_spec.stage_ids():
-        views = ("isolated", "pinned")
-        found = [
-            (case, check)
-            for case in cases
-            for check in case.checks
-            if (check.stage, check.view in views) == (stage, True)
-        ]
+        found = [(case, check) for case, check in alone if check.stage == stage]
+        if stage in footer.blame and all(reaches(check.level, header.required) for _, check in found):
+            # A black box may fail a stage only where others act too, on none of the fixtures that pin it.
+            found += [(case, check) for case, check in whole if not reaches(check.level, header.required)]
         if found:
             stages[stage] = _stage(found, header.required)
-    whole = [
-        (case, check)
-        for case in cases
-        for check in case.checks
-        if check.view == "cumulative" and check.stage == "normalize"
-    ]
     failed = [(case, _failed(case)) for case in cases if case.status != "ok"]
     return Summary(
         schema=SUMMARY_SCHEMA,

@@ -95,10 +95,13 @@ def bands(length: int, out_length: int, first: int, last: int) -> tuple[Band, ..
     height = int((stops - np.minimum.reduceat(axis.start, edges)).max())
     starts = stops - height  # Every band gets the height of the tallest one ...
     np.maximum(starts, 0, out=starts)  # ... and stays inside the axis.
-    output, tap = np.nonzero(np.arange(axis.weights.shape[1]) < axis.count[:, None])
-    block = output // BLOCK
-    matrices = np.zeros((len(edges), height, BLOCK))
-    matrices[block, axis.start[output] + tap - starts[block], output % BLOCK] = axis.coefficients[output, tap] / _ONE
+    output = np.arange(last - first)[:, None]
+    block, taps_at_most = output // BLOCK, axis.weights.shape[1]
+    # Windows are padded with zero weights, which may reach below the band: room for them, then cut off.
+    matrices = np.zeros((len(edges), height + taps_at_most, BLOCK))
+    row = axis.start[:, None] - starts[block] + np.arange(taps_at_most)
+    matrices[block, row, output % BLOCK] = axis.coefficients / _ONE
+    matrices = matrices[:, :height]
     matrices.flags.writeable = False
     return tuple(
         Band(edge, min(edge + BLOCK, last - first), start, start + height, matrix[:, : last - first - edge])

@@ -62,8 +62,8 @@ def compare(stage: StageId, got: NDArray[Any], want: NDArray[Any], mode: str = "
         return Deviation(problem=f"{int((~np.isfinite(got)).sum())} samples are not finite")
     if not note and np.array_equal(_bits(got), _bits(want)):
         return Deviation(identical=True)
-    if got.dtype.kind == "f" and not (np.abs(got).max() < _ABSURD):
-        return Deviation(problem=f"samples as large as {float(np.abs(got).max()):.1e}")
+    if not (largest := float(np.abs(got).max(initial=0))) < _ABSURD:
+        return Deviation(problem=f"samples as large as {largest:.1e}")
     error = got.astype(np.float64) - want.astype(np.float64)
     absolute = np.abs(error)
     in_lsb = error * _per_lsb(stage)
