@@ -102,8 +102,13 @@ class Pipeline:
         if self.size == "scale-first":
             factor = np.float32(n) / np.float32(short)
             return max(1, int(np.float32(w) * factor)), max(1, int(np.float32(h) * factor))
-        rule = {"floor": math.floor, "round": round, "ceil": math.ceil}[self.size.replace("swap", "floor")]
-        size = (n, rule(n * long / short)) if w <= h else (rule(n * long / short), n)
+        new = {
+            "round": round(n * long / short),
+            "ceil": math.ceil(n * long / short),
+            "ratio-first": int(n * (long / short)),
+            "factor-first": int(long * (n / short)),
+        }.get(self.size, n * long // short)
+        size = (n, new) if w <= h else (new, n)
         return (size[1], size[0]) if self.size == "swap" else size
 
     def resize(self, image: Image.Image, n: int) -> Array:
@@ -323,6 +328,8 @@ FAULTY: dict[str, Pipeline] = {
     "size-rounded": replace(CANON, size="round"),
     "size-ceiled": replace(CANON, size="ceil"),
     "size-scale-first": replace(CANON, size="scale-first"),
+    "size-ratio-first": replace(CANON, size="ratio-first"),
+    "size-factor-first": replace(CANON, size="factor-first"),
     "squash": replace(CANON, size="squash"),
     "letterbox": replace(CANON, size="letterbox"),
     "sides-swapped": replace(CANON, size="swap"),

@@ -23,7 +23,7 @@ FEW = (
 
 
 def run(name, **options):
-    return check(f"{HERE}:{name}", **{"scopes": ("arrays", "modes"), "select_globs": FEW, "jobs": 1, **options})
+    return check(f"{HERE}:{name}", **{"scopes": ("arrays", "modes"), "select": FEW, "jobs": 1, **options})
 
 
 def status(report, fixture):
@@ -40,7 +40,7 @@ def test_sound_candidates_pass(name, level):
 
 
 def test_an_array_candidate_gets_arrays():
-    assert run("on_arrays", input="array", scopes=("arrays",), select_globs=FEW[:4]).level == "exact"
+    assert run("on_arrays", input="array", scopes=("arrays",), select=FEW[:4]).level == "exact"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_exceptions_are_errors_with_one_line():
 
 @pytest.mark.clause("CNF-5", "INP-2")
 def test_accepting_what_must_be_rejected_fails():
-    report = check(lambda image: preprocess(image if image.width else image.resize((1, 1))), select_globs=["empty-w*"])
+    report = check(lambda image: preprocess(image if image.width else image.resize((1, 1))), select=["empty-w*"])
     assert (report.cases[0].status, report.cases[0].level) == ("ok", "divergent")
     assert report.cases[0].message == "accepted an image that must be rejected"
 
@@ -105,7 +105,7 @@ def test_nan_fails_every_bound():
 
 @pytest.mark.clause("CNF-3")
 def test_half_precision_is_close():
-    report = run("half_precision", select_globs=["pin-*"])
+    report = run("half_precision", select=["pin-*"])
     assert report.level == "close"
 
 
@@ -123,42 +123,42 @@ def test_staged_candidates_are_scored_alone_and_end_to_end():
 
 @pytest.mark.clause("CNF-4")
 def test_two_faults_are_both_blamed():
-    report = check(f"{HERE}:FloorCropAndHalves", scopes=("arrays",), select_globs=FEW[:5], jobs=1)
+    report = check(f"{HERE}:FloorCropAndHalves", scopes=("arrays",), select=FEW[:5], jobs=1)
     assert report.summary.blame == ["center_crop", "normalize"]
 
 
 @pytest.mark.clause("CNF-5")
 def test_a_part_is_no_whole():
-    whole = run("ResizeAlone", scopes=("arrays",), select_globs=FEW[:5])
+    whole = run("ResizeAlone", scopes=("arrays",), select=FEW[:5])
     assert whole.summary.counts["missing"] == 5
     assert not whole.passed
     assert "--stage resize" in whole.cases[0].message
-    alone = run("ResizeAlone", scopes=("arrays",), select_globs=FEW[:5], stages=("resize",))
+    alone = run("ResizeAlone", scopes=("arrays",), select=FEW[:5], stages=("resize",))
     assert alone.level == "exact"
     assert list(alone.summary.stages) == ["resize"]
 
 
 def test_objects_of_the_caller_are_sent_to_the_worker():
     scale = 1.0
-    assert check(lambda image: preprocess(image) * scale, select_globs=["pin-noise"]).level == "exact"
-    assert check(candidates.Staged(), select_globs=["pin-noise", "crop-right-3"]).level == "exact"
+    assert check(lambda image: preprocess(image) * scale, select=["pin-noise"]).level == "exact"
+    assert check(candidates.Staged(), select=["pin-noise", "crop-right-3"]).level == "exact"
 
 
 def test_an_object_that_cannot_be_sent_says_what_to_do():
     lock = threading.Lock()
     with pytest.raises(UsageError, match="cannot be sent to the worker process"):
-        check(lambda image: (lock, preprocess(image))[1], select_globs=["pin-noise"])
+        check(lambda image: (lock, preprocess(image))[1], select=["pin-noise"])
 
 
 def test_require_raises_with_the_verdict():
-    report = check(candidates.FloorCrop(), select_globs=["crop-right-*"])
+    report = check(candidates.FloorCrop(), select=["crop-right-*"])
     assert report.require("divergent") is report
     with pytest.raises(clip_conformance.NotConforming, match=r"divergent, required equivalent: \d of .*center_crop"):
         report.require("equivalent")
 
 
 def test_all_models_need_a_candidate_for_any_n_px():
-    report = run("any_n_px", model="all", select_globs=["pin-noise", "crop-right-3"])
+    report = run("any_n_px", model="all", select=["pin-noise", "crop-right-3"])
     assert [case.n_px for case in report.cases] == [224, 224, 288, 288, 336, 336, 384, 384, 448, 448]
     assert report.level == "exact"
     with pytest.raises(UsageError, match="made for one n_px"):
@@ -166,16 +166,22 @@ def test_all_models_need_a_candidate_for_any_n_px():
 
 
 def test_jobs_do_not_change_the_verdict():
-    one, two = (run("FloorCrop", select_globs=["crop-*", "pin-*"], jobs=jobs) for jobs in (1, 2))
+    one, two = (run("FloorCrop", select=["crop-*", "pin-*"], jobs=jobs) for jobs in (1, 2))
     assert [(case.id, case.level, case.checks) for case in one.cases] == [
         (case.id, case.level, case.checks) for case in two.cases
     ]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), [({"model": "ViT-Z"}, "no model"), ({"select_globs": ["zz*"]}, "matches 'zz*'")]
+    ("options", "words"), [({"model": "ViT-Z"}, "no model"), ({"select": ["zz*"]}, "matches 'zz*'")]
 )
 def test_nothing_to_run_is_an_error(options, words):
     with pytest.raises(UsageError) as refused:
         run("sound", **options)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("options", [{"scopes": ("array",)}, {"require": "perfect"}, {"stages": ("crop",)}])
+def test_a_word_that_is_no_choice_is_an_error(options):
+    with pytest.raises(UsageError, match="is not one of"):
+        run("sound", **options)

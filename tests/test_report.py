@@ -16,7 +16,7 @@ FEW = ("pin-values", "crop-right-*", "empty-width", "jpeg-420")
 
 @pytest.fixture(scope="module")
 def report():
-    return check(candidates.FloorCrop(), select_globs=FEW, jobs=1)
+    return check(candidates.FloorCrop(), select=FEW, jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_writing_again_replaces_and_leaves_nothing_behind(report, folder):
 
 
 def test_a_second_run_says_the_same(report):
-    again = check(candidates.FloorCrop(), select_globs=FEW, jobs=2)
+    again = check(candidates.FloorCrop(), select=FEW, jobs=2)
     assert [msgspec.structs.replace(case, seconds=0) for case in again.cases] == [
         msgspec.structs.replace(case, seconds=0) for case in report.cases
     ]

@@ -25,7 +25,7 @@ def test_the_originals_are_the_canon(name):
 
 
 def test_the_literal_pipeline_is_the_canon_for_every_model():
-    report = check("openai", model="all", select_globs=["crop-*", "sides-6*", "rgba-*", "palette-*", "tall-[no]*"])
+    report = check("openai", model="all", select=["crop-*", "sides-6*", "rgba-*", "palette-*", "tall-[no]*"])
     assert report.header.n_px == [224, 288, 336, 384, 448]
     assert report.level == "exact" or PILLOW >= (12, 2)
 
@@ -33,7 +33,7 @@ def test_the_literal_pipeline_is_the_canon_for_every_model():
 @pytest.mark.clause("CRP-1", "RGB-3")
 @pytest.mark.parametrize("name", ["hf-clip", "hf-clip-pil"])
 def test_transformers_floors_the_crop_and_lays_alpha_over_white(name):
-    summary = check(name, select_globs=["pin-*", "crop-*", "rgba-*", "down-*", "photo-*"]).summary
+    summary = check(name, select=["pin-*", "crop-*", "rgba-*", "down-*", "photo-*"]).summary
     assert summary.blame == ["center_crop", "convert_rgb"]
     assert summary.stages["resize"].level == ("equivalent" if name == "hf-clip" else "exact")
     assert summary.stages["normalize"].level == ("equivalent" if name == "hf-clip" else "exact")
@@ -64,7 +64,7 @@ def test_torchvisions_uint8_kernel_is_equivalent_on_arrays():
 @pytest.mark.parametrize("name", ["timm", "opencv", "scikit-image"])
 def test_the_others_leave_the_canon_at_the_resize(name):
     pytest.importorskip({"opencv": "cv2", "scikit-image": "skimage"}.get(name, name))
-    report = check(name, scopes=("arrays",), select_globs=["pin-*", "crop-right-*", "down-500-*", "photo-*"])
+    report = check(name, scopes=("arrays",), select=["pin-*", "crop-right-*", "down-500-*", "photo-*"])
     assert report.level == "divergent"
     assert report.summary.blame == ["resize"]
 

@@ -40,7 +40,7 @@ def targets(model: str) -> list[Target]:
     raise UsageError(f"no model {model!r}; there are {', '.join(m.name for m in table)} and all")
 
 
-def select(scopes: Sequence[ScopeId], globs: Sequence[str]) -> list[Fixture]:
+def choose(scopes: Sequence[ScopeId], globs: Sequence[str]) -> list[Fixture]:
     """Return the fixtures of the scopes whose slug matches any of the globs (all without globs), in catalogue order.
 
     Raises:

@@ -11,7 +11,7 @@ import cloudpickle
 
 import clip_spec
 from clip_conformance import protocol
-from clip_conformance.cases import Target, case_id, select, targets
+from clip_conformance.cases import Target, case_id, choose, targets
 from clip_conformance.errors import UsageError
 from clip_conformance.process import workdir
 from clip_conformance.records import REPORT_SCHEMA, Case, Finding, Footer, Header
@@ -42,7 +42,7 @@ def check(
     *,
     scopes: Sequence[ScopeId] = SCOPES,
     require: LevelId = "equivalent",
-    select_globs: Sequence[str] = (),
+    select: Sequence[str] = (),
     stages: Sequence[StageId] = (),
     jobs: int = 0,
     timeout: float = 20.0,
@@ -58,7 +58,7 @@ def check(
         model: a name of the table of models, or "all" for one model of every n_px.
         scopes: "arrays", "modes", "files".
         require: the level that counts as passed.
-        select_globs: slugs to run, with wildcards; all without.
+        select: slugs to run, with wildcards; all without.
         stages: score these stages alone; all without.
         jobs: worker processes; 0 for one a core, at most two.
         timeout: seconds for one case, counted from when the worker is ready.
@@ -68,13 +68,16 @@ def check(
     Raises:
         UsageError: the run could not be made; one line says why and what to do.
     """
-    chosen = select(tuple(scope for scope in SCOPES if scope in scopes), select_globs)
+    for given, known in ((scopes, SCOPES), (stages, clip_spec.stage_ids()), ([require], clip_spec.level_ids())):
+        if unknown := set(given) - set(known):
+            raise UsageError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(known)}")
+    chosen = choose(tuple(scope for scope in SCOPES if scope in scopes), select)
     models = targets(model)
     jobs = jobs or min(os.cpu_count() or 1, 2)
     with open_runner(
         candidate, jobs=min(jobs, len(chosen)), timeout=timeout, stages=tuple(stages), input=input
     ) as runner:
-        return _run(runner, models, chosen, _Settings(model, require, select_globs, stages), listener or Listener())
+        return _run(runner, models, chosen, _Settings(model, require, select, stages), listener or Listener())
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from clip_conformance.cases import case_id, pinned_stage, select, targets
+from clip_conformance.cases import case_id, choose, pinned_stage, targets
 from clip_conformance.engine import SCOPES, open_runner
 from clip_conformance.errors import UsageError
 from clip_conformance.records import Case, Check
@@ -37,7 +37,7 @@ class Engine:
             raise UsageError("--clip-model takes one model; run pytest once for each")
         self._target = chosen[0]
         self._required = required
-        self._fixtures = {fixture.slug: fixture for fixture in select(scopes or SCOPES, globs)}
+        self._fixtures = {fixture.slug: fixture for fixture in choose(scopes or SCOPES, globs)}
         self._cases: dict[str, Case] = {}
         self._stack = ExitStack()
         self._runner = self._stack.enter_context(open_runner(candidate, jobs=1, timeout=timeout))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from clip_conformance.records import Case, Footer, Header
-from clip_conformance.scoring.levels import reaches
+from clip_conformance.scoring.levels import LEVELS, reaches
 from clip_conformance.summary import Summary, summarise
 from clip_spec import LevelId
 
@@ -56,6 +56,8 @@ class Report:
             NotConforming: the level is not reached; the message names stages and the worst fixtures.
             ValueError: no such level.
         """
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
         if not reaches(self.level, level):
             worst = [case for case in self.cases if not reaches(case.level, level)]
             names = ", ".join(case.id for case in worst[:5]) + (" ..." if len(worst) > 5 else "")

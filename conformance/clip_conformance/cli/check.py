@@ -87,7 +87,7 @@ def check(**options: Any) -> int:
             options["model"],
             scopes=options["scopes"] or SCOPES,
             require=options["require"],
-            select_globs=options["globs"],
+            select=options["globs"],
             stages=options["stages"],
             jobs=options["jobs"],
             timeout=options["timeout"],
