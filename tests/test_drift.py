@@ -32,13 +32,14 @@ def drifting():
     }
 
 
-@pytest.mark.clause("RSZ-9", "DEP-3")
+@pytest.mark.clause("RSZ-9", "DEP-3", "DEC-2")
 def test_what_the_installed_pillow_changes_is_what_the_standard_says(report):
     expected = drifting()
     if PILLOW < (11, 0):
         refused = {case.fixture for case in report.cases if case.status == "error" and sixteen_bit(case)}
         assert refused == {case.fixture for case in report.cases if sixteen_bit(case) and resizes(case)}
-        expected |= refused
+        # Its size is the turned one only after loading, and the pipeline asks before.
+        expected |= refused | {"tiff-orientation-6"}
     assert {case.fixture for case in report.cases if case.level != "exact"} == expected
     assert report.passed is not bool(expected)
 
