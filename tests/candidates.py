@@ -169,3 +169,12 @@ class ResizeAlone:
 
 
 number = 3
+
+
+class WithoutNormalize(Staged):
+    """A whole pipeline whose last stage is missing."""
+
+    normalize = None
+
+    def __call__(self, image):
+        return self.to_tensor(self.convert_rgb(self.center_crop(self.resize(image))))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import candidates
 import clip_spec
 import faulty
 from clip_conformance import check
@@ -14,7 +15,16 @@ from clip_reference import preprocess
 FIXTURES = (
     *("pin-*", "crop-right-1", "crop-right-3", "crop-down-3", "crop-down-5", "crop-down-64"),
     *("down-300-noise", "down-500-binary", "down-500-noise", "up-100-noise", "tiny-5", "down-500-white"),
-    *("sides-640x480", "sides-451x300", "sides-100x80", "sides-201x251", "sides-23x31", "sides-7x61", "sides-5x45", "photo-coffee"),
+    *(
+        "sides-640x480",
+        "sides-451x300",
+        "sides-100x80",
+        "sides-201x251",
+        "sides-23x31",
+        "sides-7x61",
+        "sides-5x45",
+        "photo-coffee",
+    ),
     *("*-pin", "*-square", "palette-64", "palette-short", "rgba-binary", "grey-alpha-noop", "palette-grey"),
     *("cmyk-values", "ycbcr-values", "hsv-values", "float32-unit", "rgba-crop", "bilevel-64"),
 )
@@ -61,3 +71,17 @@ def test_the_lens_recovers_slope_offset_and_order():
     assert found is not None
     assert found.order == (2, 1, 0)
     assert (found.image(swapped) == pixels).all()
+
+
+@pytest.mark.clause("CNF-4")
+def test_a_stage_that_is_not_there_is_blamed():
+    summary = check(candidates.WithoutNormalize(), scopes=("arrays",), select=FIXTURES, jobs=1).summary
+    assert summary.blame == ["normalize"]
+    assert summary.stages["normalize"].note == "NotImplementedError: the candidate has no normalize"
+
+
+@pytest.mark.clause("CNF-4")
+def test_low_precision_at_the_end_is_not_put_on_the_resize():
+    report = check(lambda image: preprocess(image).astype("float16"), scopes=("arrays",), select=FIXTURES, jobs=1)
+    assert report.level == "close"
+    assert report.summary.blame == ["normalize"]

@@ -46,14 +46,14 @@ def choose(scopes: Sequence[ScopeId], globs: Sequence[str]) -> list[Fixture]:
     Raises:
         UsageError: a glob that matches nothing, or nothing left.
     """
-    chosen = [fixture for fixture in fixtures().values() if fixture.scope in scopes]
     for glob in globs:
-        if not any(fnmatch.fnmatchcase(fixture.slug, glob) for fixture in chosen):
-            raise UsageError(f"no fixture of {', '.join(scopes)} matches {glob!r}; see clip-conformance list fixtures")
+        if not fnmatch.filter(fixtures(), glob):
+            raise UsageError(f"no fixture matches {glob!r}; see clip-conformance list fixtures")
+    chosen = [fixture for fixture in fixtures().values() if fixture.scope in scopes]
     if globs:
         chosen = [f for f in chosen if any(fnmatch.fnmatchcase(f.slug, glob) for glob in globs)]
     if not chosen:
-        raise UsageError("no case to run; see clip-conformance list fixtures")
+        raise UsageError(f"no case to run in {', '.join(scopes) or 'no scope'}; see clip-conformance list fixtures")
     return chosen
 
 

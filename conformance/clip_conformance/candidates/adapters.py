@@ -70,7 +70,8 @@ class Chain:
         self._whole = whole
         self._complete = complete
         self._kinds: dict[StageId, Callable[[Any], Any]] = {}
-        self.stages: tuple[StageId, ...] = tuple(stage for stage in ORDER if stage in parts)
+        ends: set[StageId] = {"normalize"} if whole is not None else set()
+        self.stages: tuple[StageId, ...] = tuple(stage for stage in ORDER if stage in {*parts, *ends})
         self.early_rgb = "convert_rgb" in parts and next(iter(parts)) == "convert_rgb" and len(parts) > 1
 
     def run(self, image: Any) -> dict[StageId, Any]:
@@ -92,6 +93,8 @@ class Chain:
 
     def run_stage(self, stage: StageId, image: Any) -> Any:
         """Run one stage, its input in the kind that the candidate's own previous stage returns."""
+        if stage not in self._parts:
+            raise NotImplementedError(f"the candidate has no {stage}")
         names = list(self._parts)
         before = names[: names.index(stage)]
         convert = self._kinds.get(before[-1]) if before else None
