@@ -85,6 +85,9 @@ class _BlackBox:
         if self._lens.spatial:
             # Whatever comes after inherits a resize that does not leave a finished image alone.
             return {*found, "resize"}
+        if not self._lens.faults and any(case.pins == "normalize" for case in self._failing):
+            # The right slope and offset, only less precisely.
+            found.add("normalize")
         rest = [case for case in self._failing if self._fails_behind_lens(case)]
         found |= self._from_pins(rest)
         guesses: dict[StageId, set[str]] = {}
