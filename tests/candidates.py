@@ -178,3 +178,8 @@ class WithoutNormalize(Staged):
 
     def __call__(self, image):
         return self.to_tensor(self.convert_rgb(self.center_crop(self.resize(image))))
+
+
+class NeedsArguments(Staged):
+    def __init__(self, weights):
+        self.weights = weights

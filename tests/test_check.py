@@ -1,6 +1,8 @@
 """The engine: candidates of every shape, sound and unsound, and what becomes of each case."""
 
+import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,16 @@ def test_nothing_to_run_is_an_error(options, words):
 def test_a_word_that_is_no_choice_is_an_error(options):
     with pytest.raises(UsageError, match="is not one of"):
         run("sound", **options)
+
+
+def test_a_candidate_that_cannot_be_made_is_an_error_in_one_line():
+    with pytest.raises(UsageError, match="cannot be set up: TypeError"):
+        run("NeedsArguments")
+
+
+def test_an_object_whose_module_the_worker_lacks_says_what_to_do(monkeypatch):
+    module = types.ModuleType("only_here")
+    exec("def preprocess(image): return image", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    with pytest.raises(UsageError, match="cannot be loaded in the worker process"):
+        check(module.preprocess, select=["pin-noise"])

@@ -62,7 +62,10 @@ class WorkerProcess:
         """
         if self._process is None:
             assert self._profiled is not None
-            self.profile(self._profiled)
+            try:
+                self.profile(self._profiled)
+            except UsageError as error:
+                raise WorkerGone("crash", f"the worker did not come back: {error}") from error
         return self._exchange(message, seconds)
 
     def _spawn(self) -> None:
@@ -70,7 +73,7 @@ class WorkerProcess:
         environment = dict.fromkeys(_THREADS, self._threads) | os.environ | {"TRANSFORMERS_VERBOSITY": "error"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "clip_conformance.worker"],
+                [sys.executable, "-X", "faulthandler", "-m", "clip_conformance.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

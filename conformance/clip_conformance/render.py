@@ -70,10 +70,20 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}", highlight=False)
     if len(trouble) > 3:
         console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
+    if any(case.status in ("crash", "timeout") for case in trouble) and report.worker_log.strip():
+        console.print(Text(_last_words(report.worker_log), style="dim"), soft_wrap=True)
     for finding in summary.diagnosis:
         console.print(Text(f"dialect {finding.fault}: {finding.title}"), soft_wrap=True)
         console.print(Text(f"  reproduces every divergent case bit for bit. {finding.fix}"), soft_wrap=True)
     console.print(verdict(summary), highlight=False, soft_wrap=True)
+
+
+def _last_words(log: str, lines: int = 5) -> str:
+    """Return what matters of a worker's stderr: the innermost frames of a crash, or else the end."""
+    _, fatal, trace = log.rpartition("Fatal Python error")
+    if fatal:
+        return "\n".join((fatal + trace).splitlines()[:lines])
+    return "\n".join(log.strip().splitlines()[-lines:])
 
 
 def _title(summary: Summary) -> Text:

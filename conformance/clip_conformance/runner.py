@@ -84,8 +84,8 @@ class Runner:
         return self._lanes[0].worker.started
 
     def log(self) -> str:
-        """Return the end of what the first worker wrote to stderr."""
-        return self._lanes[0].worker.log() if self._lanes else ""
+        """Return the end of what each worker wrote to stderr."""
+        return "".join(lane.worker.log() for lane in self._lanes)
 
     def forget_finals(self) -> None:
         """Delete the final tensors that were kept."""
@@ -112,6 +112,7 @@ class Runner:
             except BaseException:
                 for future in pending:
                     future.cancel()
+                self.close()  # or the pool would wait for the cases that are running
                 raise
         return [results[fixture.slug] for fixture in chosen]
 

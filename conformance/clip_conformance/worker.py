@@ -60,12 +60,18 @@ class Worker:
             return protocol.Reply(status="ok")
         except UsageError as error:
             return protocol.Reply(status="error", message=str(error), traceback=traceback.format_exc())
+        except Exception as error:
+            return protocol.Reply(
+                status="error",
+                message=f"{self._target} cannot be set up: {type(error).__name__}: {error}",
+                traceback=traceback.format_exc(),
+            )
 
     def _start(self, message: protocol.Start) -> protocol.Reply:
         sys.path[:0] = [entry for entry in message.path if entry not in sys.path]
         self._target, self._input = message.target, message.input
         if message.pickled:
-            self._object = pickle.loads(Path(message.pickled).read_bytes())
+            self._object = _unpickled(Path(message.pickled), message.target)
         else:
             self._object = load(message.target)
         return protocol.Reply(status="ok", implementation=self._implementation(), environment=environment())
@@ -118,6 +124,16 @@ class Worker:
             text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             return protocol.Reply(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
         return protocol.Reply(status="ok", seq=message.seq, outputs=outputs)
+
+
+def _unpickled(path: Path, name: str) -> Any:
+    try:
+        return pickle.loads(path.read_bytes())
+    except Exception as error:
+        raise UsageError(
+            f"{name} cannot be loaded in the worker process ({type(error).__name__}: {error}); "
+            'name it as "pkg.mod:attr" or "path/file.py:attr" instead'
+        ) from error
 
 
 def environment() -> dict[str, str]:

@@ -81,6 +81,11 @@ def open_source(image: ImageInput) -> Source:
 
 
 def _from_file(path: Path) -> Source:
+    """Decode as Pillow opens a file: the first frame (DEC-1), in the mode that its format has (DEC-4, DEC-5, DEC-9).
+
+    Neither EXIF orientation (DEC-2) nor colour profiles (DEC-3) are applied; JPEG comes at full size from Pillow's
+    libjpeg-turbo (DEC-6), inverted where it is CMYK (DEC-7).
+    """
     try:
         with Image.open(path) as opened:
             opened.load()
