@@ -61,7 +61,7 @@ _TABLES = {
 
 
 def _size(fixture: Fixture) -> str:
-    return "x".join(str(side) for side in fixture.size)
+    return " x ".join(str(side) for side in fixture.size)
 
 
 def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
@@ -115,11 +115,12 @@ def _clause(clause: clip_spec.Clause) -> RenderableType:
 
 def _fixture(fixture: Fixture, n_px: int, *, pictures: bool) -> RenderableType:
     width, height = fixture.size_at(n_px)
+    at = f"{width} x {height}"
     rows = _rows(
         fixture.slug,
         scope=fixture.scope,
         mode=fixture.mode,
-        size=f"{_size(fixture)} ({width}x{height} at {n_px} px)",
+        size=_size(fixture) if _size(fixture) == at else f"{_size(fixture)}, that is {at} at {n_px} px",
         why=fixture.why,
         clauses=", ".join(fixture.clauses),
         catches=", ".join(fixture.catches),

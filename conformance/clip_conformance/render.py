@@ -73,8 +73,8 @@ def show(report: Report, console: Console) -> None:
     if any(case.status in ("crash", "timeout") for case in trouble) and report.worker_log.strip():
         console.print(Text(_last_words(report.worker_log), style="dim"), soft_wrap=True)
     for finding in summary.diagnosis:
-        console.print(Text(f"dialect {finding.fault}: {finding.title}"), soft_wrap=True)
-        console.print(Text(f"  reproduces every divergent case bit for bit. {finding.fix}"), soft_wrap=True)
+        console.print(Text(f"Dialect {finding.fault} reproduces every divergent case bit for bit. {finding.title}."))
+        console.print(Text(f"Fix: {finding.fix}"))
     console.print(verdict(summary), highlight=False, soft_wrap=True)
 
 
