@@ -200,3 +200,9 @@ def test_an_object_whose_module_the_worker_lacks_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "only_here", module)
     with pytest.raises(UsageError, match="cannot be loaded in the worker process"):
         check(module.preprocess, select=["pin-noise"])
+
+
+@pytest.mark.clause("CNF-4")
+def test_where_nothing_but_the_float_end_acts_its_own_bounds_hold():
+    report = run("slightly_off_here_and_there", select=["pin-noise", "crop-right-3"])
+    assert [case.level for case in report.cases] == ["close", "equivalent"]

@@ -153,3 +153,11 @@ def test_order_of_levels():
         assert reaches(left, right) == (order.index(left) <= order.index(right))
         assert worst([left, right]) == order[max(order.index(left), order.index(right))]
     assert worst([]) == "divergent"
+
+
+@pytest.mark.clause("CNF-3")
+def test_the_share_is_bounded_where_the_mean_is_not_enough():
+    for share, expected in [(0.019, "equivalent"), (0.021, "close")]:
+        other = FINAL.copy()
+        other.ravel()[: round(share * other.size)] += np.float32(0.004)  # a quarter of an LSB
+        assert level("normalize", other, FINAL, "cumulative") == expected
