@@ -23,7 +23,7 @@ from PIL import Image
 
 import clip_conformance
 import clip_reference
-from clip_conformance.cases import select, source_of
+from clip_conformance.cases import choose, source_of
 from clip_fixtures import Fixture
 from clip_spec import ScopeId
 
@@ -109,7 +109,7 @@ def main(rounds: int, markdown: Path | None) -> None:
     for name, candidate in CANDIDATES.items():
         for scope in get_args(ScopeId):
             # What must be rejected has no output to score.
-            chosen = [fixture for fixture in select([scope], []) if fixture.expect == "image"]
+            chosen = [fixture for fixture in choose([scope], []) if fixture.expect == "image"]
             found = [measure(candidate, chosen, scope) for _ in range(rounds)]
             rows.append(row(name, scope, found, len(chosen)))
     out.print(terminal_table(HEADS, rows))

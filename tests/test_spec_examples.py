@@ -82,7 +82,7 @@ def resample(samples: str, out: str) -> str:
 def resample_8(plane: NDArray[np.uint8], out_size: tuple[int, int]) -> NDArray[np.uint8]:
     height, width = plane.shape
     window = (0, 0, *out_size)
-    return resample_bands(lambda x, y, x2, y2: plane[y:y2, x:x2], (width, height), out_size, window)
+    return resample_bands(lambda x, y, x2, y2: plane[y:y2, x:x2], (width, height), out_size, window, 1)
 
 
 def nearest(length: str, out: str, x: str) -> str:

@@ -99,9 +99,9 @@ def resize(source: Source, out_size: Size, window: Box) -> NDArray[Any]:
     size = (source.width, source.height)
     route = source.mode.route
     if route == "bands":
-        return resample_bands(source.read, size, out_size, window)
+        return resample_bands(source.read, size, out_size, window, source.mode.bands)
     if route == "premultiplied":  # ALP-1, ALP-2
-        return unpremultiply(resample_bands(_premultiplied(source), size, out_size, window))
+        return unpremultiply(resample_bands(_premultiplied(source), size, out_size, window, source.mode.bands))
     plane = source.read(0, 0, *size)
     if route == "nearest":  # NEA-1; the palette stays as it is (NEA-2)
         return resample_nearest(plane, out_size)[top:bottom, left:right]

@@ -18,7 +18,7 @@ Box: TypeAlias = tuple[int, int, int, int]
 _STRIP = 64
 
 
-def resample_bands(read: Reader, size: Size, out_size: Size, window: Box) -> NDArray[np.uint8]:
+def resample_bands(read: Reader, size: Size, out_size: Size, window: Box, depth: int) -> NDArray[np.uint8]:
     """Resize 8-bit bands bicubically and return the `window` of the result, uint8 [rows, columns(, bands)].
 
     The horizontal pass comes first (RSZ-9), a pass that keeps its length is skipped (RSZ-10), each pass rounds and
@@ -29,36 +29,40 @@ def resample_bands(read: Reader, size: Size, out_size: Size, window: Box) -> NDA
         size: input (width, height).
         out_size: output (width, height).
         window: (left, top, right, bottom) in output pixels.
+        depth: the number of bands.
     """
     left, top, right, bottom = window
     if size[1] == out_size[1]:
-        return _interleaved(_horizontal(read, size[0], out_size[0], (left, right), (top, bottom)))
+        return _interleaved(_horizontal(read, size[0], out_size[0], (left, right), (top, bottom), depth))
     blocks = bands(size[1], out_size[1], top, bottom)
     first, last = min(b.start for b in blocks), max(b.stop for b in blocks)
     if size[0] == out_size[0]:
         return _vertical(read(left, first, right, last), first, blocks)
-    lines = _horizontal(read, size[0], out_size[0], (left, right), (first, last))
+    lines = _horizontal(read, size[0], out_size[0], (left, right), (first, last), depth)
     return _interleaved(_vertical(lines, first, blocks))
 
 
 def _horizontal(
-    read: Reader, length: int, out_length: int, columns: tuple[int, int], rows: tuple[int, int]
+    read: Reader, length: int, out_length: int, columns: tuple[int, int], rows: tuple[int, int], depth: int
 ) -> NDArray[np.uint8]:
     """Return the outputs columns[0]..columns[1]-1 of the rows, one plane a band: [rows, bands, columns]."""
     blocks = bands(length, out_length, *columns)
     start, stop = min(b.start for b in blocks), max(b.stop for b in blocks)
     width = columns[1] - columns[0]
-    strips = []
+    out = np.empty((rows[1] - rows[0], depth, width), dtype=np.uint8)
+    height = min(_STRIP, len(out))
+    planes = np.empty((height, depth, stop - start))
+    sums = np.empty((height, depth, width))
     for top in range(rows[0], rows[1], _STRIP):
-        strip = read(start, top, stop, min(top + _STRIP, rows[1]))
-        planes = strip.reshape(*strip.shape[:2], -1).transpose(0, 2, 1).astype(np.float64, order="C")
-        inputs = planes.reshape(-1, stop - start)
-        sums = np.empty((len(inputs), width))
+        bottom = min(top + _STRIP, rows[1])
+        strip = read(start, top, stop, bottom).reshape(bottom - top, stop - start, depth)
+        np.copyto(planes[: bottom - top], strip.transpose(0, 2, 1))
+        inputs, results = planes.reshape(-1, stop - start), sums.reshape(-1, width)
         for block in blocks:
-            part = inputs[:, block.start - start : block.stop - start]
-            np.matmul(part, block.matrix, out=sums[:, block.first : block.last])
-        strips.append(_rounded(sums).reshape(*planes.shape[:2], width)[:, 0 if strip.ndim == 2 else slice(None)])
-    return np.concatenate(strips)
+            part = inputs[: (bottom - top) * depth, block.start - start : block.stop - start]
+            np.matmul(part, block.matrix, out=results[: len(part), block.first : block.last])
+        _store(sums[: bottom - top], out[top - rows[0] : bottom - rows[0]])
+    return out
 
 
 def _vertical(lines: Plane, first: int, blocks: tuple[Band, ...]) -> NDArray[np.uint8]:
@@ -68,19 +72,21 @@ def _vertical(lines: Plane, first: int, blocks: tuple[Band, ...]) -> NDArray[np.
     for block in blocks:
         part = inputs[block.start - first : block.stop - first].astype(np.float64)
         np.matmul(block.matrix.T, part, out=sums[block.first : block.last])
-    return _rounded(sums).reshape(-1, *lines.shape[1:])
+    out = np.empty((len(sums), *lines.shape[1:]), dtype=np.uint8)
+    _store(sums.reshape(out.shape), out)
+    return out
 
 
 def _interleaved(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return [rows, bands, columns] as [rows, columns, bands], a view; a single plane stays as it is."""
-    return planes if planes.ndim == 2 else planes.transpose(0, 2, 1)
+    """Return [rows, bands, columns] as [rows, columns, bands], a view; a single band as [rows, columns]."""
+    return planes[:, 0] if planes.shape[1] == 1 else planes.transpose(0, 2, 1)
 
 
-def _rounded(sums: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Round half up and clip to 0..255; the same as (2^21 + sum) >> 22 on the integers (RSZ-8). Overwrites `sums`."""
+def _store(sums: NDArray[np.float64], out: NDArray[np.uint8]) -> None:
+    """Round half up, clip to 0..255 and store; as (2^21 + sum) >> 22 on the integers (RSZ-8). Overwrites `sums`."""
     sums += 0.5
     np.clip(sums, 0.0, 255.0, out=sums)
-    return sums.astype(np.uint8)
+    np.copyto(out, sums, casting="unsafe")
 
 
 def resample_deep(plane: Plane, out_size: Size) -> Plane:
