@@ -15,6 +15,7 @@ import clip_spec
 from clip_fixtures import Fixture, build, digest, file_path, fixtures
 from clip_fixtures.patterns import quadratic
 from clip_reference import Rejected, preprocess, trace
+from clip_reference.tensor import table
 from conftest import RandomImage
 
 IMAGES = [fixture for fixture in fixtures().values() if fixture.expect == "image"]
@@ -323,3 +324,12 @@ def test_importing_the_reference_loads_no_heavy_package() -> None:
     assert "clip_reference" in loaded
     heavy = {"torch", "torchvision", "scipy", "skimage", "matplotlib", "cv2", "clip_conformance"}
     assert loaded & heavy == set()
+
+
+@pytest.mark.clause("RSZ-11")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "1", "I", "F", "I;16"])
+@pytest.mark.parametrize("size", [(1, 20000), (20000, 1)])
+def test_what_the_crop_discards_is_not_computed(mode: str, size: tuple[int, int]) -> None:
+    """The whole resized image would have a thousand million pixels."""
+    result = preprocess(Image.new(mode, size))
+    assert np.array_equal(result, np.broadcast_to(table()[:, :1, None], (3, 224, 224)))

@@ -104,8 +104,8 @@ def convert(mode: str, bands: str) -> str:
 
 def deep(mode: str, samples: str, out: str) -> str:
     row = np.array([samples.split(",")]).astype(MODES[mode].dtype)
-    across = resample_deep(row, (int(out), 1))
-    assert np.array_equal(across, resample_deep(np.ascontiguousarray(row.T), (1, int(out))).T)
+    across = resample_deep(row, (int(out), 1), (0, 0, int(out), 1))
+    assert np.array_equal(across, resample_deep(np.ascontiguousarray(row.T), (1, int(out)), (0, 0, 1, int(out))).T)
     # A float is written as Python writes the double: 12630902.0 and 1.2630902e+07 are one number.
     return ",".join(np.format_float_scientific(v) if mode == "F" else str(v) for v in across[0])
 

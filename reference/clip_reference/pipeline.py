@@ -93,7 +93,6 @@ def trace(image: ImageInput, n_px: int = 224, *, dialect: str | None = None) -> 
 
 def resize(source: Source, out_size: Size, window: Box) -> NDArray[Any]:
     """Resize in the source's own mode (RSZ-1, RSZ-2); return the `window` (left, top, right, bottom) of the result."""
-    left, top, right, bottom = window
     if out_size == (source.width, source.height):  # SIZ-3, ALP-3
         return source.read(*window).copy()
     size = (source.width, source.height)
@@ -104,10 +103,10 @@ def resize(source: Source, out_size: Size, window: Box) -> NDArray[Any]:
         return unpremultiply(resample_bands(_premultiplied(source), size, out_size, window, source.mode.bands))
     plane = source.read(0, 0, *size)
     if route == "nearest":  # NEA-1; the palette stays as it is (NEA-2)
-        return resample_nearest(plane, out_size)[top:bottom, left:right]
+        return resample_nearest(plane, out_size, window)
     if route == "deep-swapped":  # DEP-4
-        return resample_deep(plane.byteswap(), out_size).byteswap()[top:bottom, left:right]
-    return resample_deep(plane, out_size)[top:bottom, left:right]
+        return resample_deep(plane.byteswap(), out_size, window).byteswap()
+    return resample_deep(plane, out_size, window)
 
 
 def _premultiplied(source: Source) -> Reader:

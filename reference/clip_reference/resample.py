@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_reference.kernel import Band, bands, nearest_indices, taps
+from clip_reference.kernel import Band, Taps, bands, nearest_indices, taps
 
 Plane: TypeAlias = NDArray[Any]
 # Reads a box (left, top, right, bottom) of input samples, [rows, columns] or [rows, columns, bands].
@@ -89,26 +89,36 @@ def _store(sums: NDArray[np.float64], out: NDArray[np.uint8]) -> None:
     np.copyto(out, sums, casting="unsafe")
 
 
-def resample_deep(plane: Plane, out_size: Size) -> Plane:
-    """Resize one plane of int32, float32 or uint16 bicubically in double, [H, W] to [h, w] of the same dtype.
+def resample_deep(plane: Plane, out_size: Size, window: Box) -> Plane:
+    """Resize one plane of int32, float32 or uint16 bicubically in double; return the `window` of the result.
 
-    Sums run from left to right and are rounded to the dtype after each pass (DEP-1, DEP-2, DEP-3).
+    Sums run from left to right and are rounded to the dtype after each pass (DEP-1, DEP-2, DEP-3); what the window
+    does not need is not computed (RSZ-11).
     """
+    left, top, right, bottom = window
     height, width = plane.shape
-    if width != out_size[0]:
-        plane = _deep_pass(plane, out_size[0])
     if height != out_size[1]:
-        plane = np.ascontiguousarray(_deep_pass(np.ascontiguousarray(plane.T), out_size[1]).T)
-    return plane
+        axis = taps(height, out_size[1], top, bottom)
+        first, last = int(axis.start.min()), int((axis.start + axis.count).max())
+    else:
+        axis, first, last = None, top, bottom
+    lines = plane[first:last]
+    if width != out_size[0]:
+        lines = _deep_pass(lines, taps(width, out_size[0], left, right), 0)
+    else:
+        lines = lines[:, left:right]
+    if axis is not None:
+        lines = _deep_pass(np.ascontiguousarray(lines.T), axis, first).T
+    return np.ascontiguousarray(lines)
 
 
-def _deep_pass(plane: Plane, out_length: int) -> Plane:
-    axis = taps(plane.shape[1], out_length, 0, out_length)
-    sums = np.zeros((plane.shape[0], out_length))
+def _deep_pass(plane: Plane, axis: Taps, first: int) -> Plane:
+    """Resample the rows of a plane whose first column is the input sample `first` of the axis."""
+    sums = np.zeros((plane.shape[0], len(axis.start)))
     for tap in range(axis.weights.shape[1]):
         live = np.flatnonzero(tap < axis.count)
         with np.errstate(invalid="ignore"):
-            sums[:, live] += plane[:, axis.start[live] + tap] * axis.weights[live, tap]
+            sums[:, live] += plane[:, axis.start[live] + (tap - first)] * axis.weights[live, tap]
     return _round_deep(sums, plane.dtype)
 
 
@@ -123,7 +133,9 @@ def _round_deep(sums: NDArray[np.float64], dtype: np.dtype[Any]) -> Plane:
     return np.where(overflow, -(2.0**31), rounded).astype(np.int32)
 
 
-def resample_nearest(plane: Plane, out_size: Size) -> Plane:
-    """Resize one plane by nearest neighbour, [H, W] to [h, w] (NEA-1)."""
+def resample_nearest(plane: Plane, out_size: Size, window: Box) -> Plane:
+    """Resize one plane by nearest neighbour (NEA-1); return the `window` of the result."""
+    left, top, right, bottom = window
     height, width = plane.shape
-    return plane[nearest_indices(height, out_size[1])[:, None], nearest_indices(width, out_size[0])]
+    rows = nearest_indices(height, out_size[1])[top:bottom]
+    return plane[rows[:, None], nearest_indices(width, out_size[0])[left:right]]
