@@ -85,3 +85,17 @@ def test_low_precision_at_the_end_is_not_put_on_the_resize():
     report = check(lambda image: preprocess(image).astype("float16"), scopes=("arrays",), select=FIXTURES, jobs=1)
     assert report.level == "close"
     assert report.summary.blame == ["normalize"]
+
+
+@pytest.mark.clause("CNF-4")
+@pytest.mark.parametrize(
+    ("change", "blame"),
+    [
+        ({"stats": faulty.IMAGENET}, ["normalize"]),
+        ({"scale": 256.0}, ["to_tensor"]),
+        ({"kernel": "bilinear"}, ["resize"]),
+    ],
+)
+def test_photographs_alone_are_enough_to_tell_the_float_end(change, blame):
+    report = check(faulty.Pipeline(**change), select=["photo-*"], jobs=1)
+    assert report.summary.blame == blame

@@ -1,7 +1,7 @@
 """Which cases a run consists of, and what each is for."""
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,11 +158,3 @@ def previous(stage: StageId) -> StageId:
     """Return the stage before; of decode, decode itself."""
     ids = clip_spec.stage_ids()
     return ids[max(ids.index(stage) - 1, 0)]
-
-
-def count_by_scope(chosen: Iterable[Fixture]) -> dict[ScopeId, int]:
-    """Return how many fixtures each scope has."""
-    counts: dict[ScopeId, int] = {}
-    for fixture in chosen:
-        counts[fixture.scope] = counts.get(fixture.scope, 0) + 1
-    return counts

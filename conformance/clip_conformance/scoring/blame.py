@@ -21,6 +21,8 @@ from clip_spec import LevelId, StageId
 
 _ALPHA = {"LA", "RGBA"}
 _NOISE = "pin-noise"
+# Distinct values a channel needs before a slope and an offset can be told from it.
+_ENOUGH = 64
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
 
 
@@ -62,11 +64,14 @@ def blame_black_box(cases: list[Case], finals: dict[str, Path], required: LevelI
     ]
     if not failing:
         return []
-    return in_order(_BlackBox(failing, cases[0].n_px, finals, required).stages())
+    return in_order(_BlackBox(failing, {case.fixture for case in cases}, cases[0].n_px, finals, required).stages())
 
 
 class _BlackBox:
-    def __init__(self, failing: list[Case], n_px: int, finals: dict[str, Path], required: LevelId) -> None:
+    def __init__(
+        self, failing: list[Case], ran: set[str], n_px: int, finals: dict[str, Path], required: LevelId
+    ) -> None:
+        self._ran = ran
         self._n_px, self._finals, self._required = n_px, finals, required
         self._failing = failing
         self._lens = self._find_lens()
@@ -101,16 +106,22 @@ class _BlackBox:
 
     def _find_lens(self) -> lenses.Lens | None:
         failing = {case.fixture for case in self._failing}
-        if _NOISE not in failing:
-            pins = {case.fixture for case in self._failing if case.pins == "normalize"}
-            return lenses.canonical() if not pins else self._lens_of_flats(failing)
-        noise = np.asarray(source_of(fixtures()[_NOISE], self._n_px))
-        return lenses.recover(noise, self._final(_NOISE), self._flats(failing))
-
-    def _lens_of_flats(self, failing: set[str]) -> lenses.Lens | None:
-        """Noise alone passes: the float end is right, and what fails is not pointwise."""
+        if _NOISE in failing:
+            noise = np.asarray(source_of(fixtures()[_NOISE], self._n_px))
+            return lenses.recover(noise, self._final(_NOISE), self._flats(failing))
         canon = lenses.canonical()
-        return lenses.Lens(canon.order, canon.slope, canon.offset, (), True)
+        if _NOISE in self._ran:
+            # The float end is right on noise; a pin that fails all the same was disturbed in space.
+            spatial = any(case.pins == "normalize" for case in self._failing)
+            return lenses.Lens(canon.order, canon.slope, canon.offset, (), spatial)
+        for slug in sorted(failing):
+            # The pin was not selected: any image that comes out right but for the float end shows it as well.
+            image = reference_trace(fixtures()[slug], self._n_px).convert_rgb
+            if all(len(np.unique(image[..., band])) >= _ENOUGH for band in range(3)):
+                found = lenses.recover(image, self._final(slug), {})
+                if found is not None:
+                    return found
+        return canon
 
     def _flats(self, failing: set[str]) -> dict[int, NDArray[Any]]:
         flats = {}
