@@ -65,7 +65,7 @@ def test_a_candidate_that_cannot_start_is_an_error(tmp_path):
 
 def test_a_crash_is_one_failure(tmp_path):
     done = run(tmp_path, "--clip-candidate", f"{CANDIDATES}:aborts_on_crop", *SOME)
-    assert "crash: the worker died of SIGABRT" in done.stdout
+    assert "crash: it died of SIGABRT" in done.stdout
     assert "2 failed" in done.stdout
 
 

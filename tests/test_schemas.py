@@ -17,11 +17,11 @@ import clip_conformance
 import clip_fixtures.types
 import clip_spec
 import clip_spec.types
-from clip_conformance import records, summary
+from clip_conformance import protocol, records, summary
 
 Node = dict[str, Any]
 
-NAMES = ("canon", "faults", "fixtures", "levels", "models", "report", "summary")
+NAMES = ("canon", "faults", "fixtures", "levels", "models", "protocol", "report", "summary")
 WRITTEN = {"report": records.Line, "summary": summary.Summary}
 READ = {
     "canon": clip_spec.types.Canon,
@@ -29,6 +29,7 @@ READ = {
     "fixtures": clip_fixtures.types.Catalogue,
     "levels": clip_spec.types.Levels,
     "models": clip_spec.types.Models,
+    "protocol": (*protocol.REPLIES, *protocol.REPLIES.values()),
 }
 DATA = {
     **{name: ("clip_spec", name) for name in ("canon", "faults", "levels", "models")},
@@ -112,7 +113,7 @@ def test_properties_have_the_fields_types(name: str, title: str) -> None:
 def generated(name: str) -> dict[str, Node]:
     """What msgspec itself makes of the structs behind a schema, by the structs' names."""
     kind = {**WRITTEN, **READ}[name]
-    return msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")[1]
+    return msgspec.json.schema_components(kind if isinstance(kind, tuple) else [kind], ref_template="#/$defs/{name}")[1]
 
 
 def shape(node: Node, defs: dict[str, Node]) -> set[Any]:

@@ -1,15 +1,20 @@
 """Which cases a run consists of, and what each is for."""
 
 import fnmatch
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 import clip_spec
-from clip_conformance import protocol
+from clip_conformance import png, protocol
 from clip_conformance.errors import UsageError
-from clip_conformance.images import as_message
+from clip_conformance.images import as_input
 from clip_fixtures import Fixture, build, file_path, fixtures, goldens
 from clip_reference import Trace, trace
 from clip_reference.geometry import resized_size
@@ -123,35 +128,42 @@ def reference_trace(fixture: Fixture, n_px: int, *, dialect: str | None = None) 
     return trace(source_of(fixture, n_px), n_px, dialect=dialect)
 
 
-def input_message(fixture: Fixture, n_px: int, folder: Path) -> protocol.Image:
-    """Write a fixture's image where a candidate can read it, and return the message that names it."""
+def input_message(fixture: Fixture, n_px: int, folder: Path, *, picture: bool = False) -> protocol.Input:
+    """Write a fixture's image where a candidate can read it, and return what names it in a message.
+
+    With `picture` it is a PNG wherever PNG can carry the mode.
+    """
+    name = case_id(fixture, n_px)
     if fixture.scope == "files":
-        return protocol.Image(kind="file", path=str(file_path(fixture)))
+        file = file_path(fixture)
+        copy = folder / f"{name}{file.suffix}"
+        shutil.copyfile(file, copy)
+        return protocol.Input(kind="file", path=str(copy))
     image = build(fixture, n_px)
     if fixture.expect == "reject":
-        if 0 in image.size:
-            return protocol.Image(kind="samples", path="", mode=image.mode, size=image.size)
-        raw = _unchecked_samples(image)
-        return as_message(folder / "input.npy", raw, image.mode)
+        return as_input(folder / f"{name}.npy", _unchecked_samples(image), image.mode)
     source = open_source(image)
-    return as_message(folder / "input.npy", source.read_all(), fixture.mode, source.palette, fixture.transparency)
+    samples, palette = source.read_all(), source.palette
+    if picture and png.carries(fixture.mode):
+        path = folder / f"{name}.png"
+        png.write(path, samples, fixture.mode, palette, fixture.transparency)
+        return protocol.Input(kind="file", path=str(path), mode=fixture.mode)
+    return as_input(folder / f"{name}.npy", samples, fixture.mode, palette, fixture.transparency)
 
 
-def _unchecked_samples(image: Any) -> Any:
-    """Return the samples of an image whose mode the canon refuses."""
-    import numpy as np
-
-    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
+def _unchecked_samples(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the samples of an image that the canon refuses."""
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, len(image.getbands()))
 
 
-def stage_message(traced: Trace, stage: StageId, folder: Path) -> protocol.Image:
-    """Write the canon's output of a stage as the input of the next, and return the message that names it."""
+def stage_message(traced: Trace, stage: StageId, folder: Path) -> protocol.Input:
+    """Write the canon's output of a stage as the input of the next, and return what names it in a message."""
     samples = getattr(traced, stage)
     path = folder / f"from-{stage}.npy"
     if stage in ("to_tensor", "normalize"):
-        return as_message(path, samples, "")
+        return as_input(path, samples)
     mode = "RGB" if stage == "convert_rgb" else traced.mode
-    return as_message(path, samples, mode, traced.palette if mode == "P" else None)
+    return as_input(path, samples, mode, traced.palette if mode == "P" else None)
 
 
 def previous(stage: StageId) -> StageId:

@@ -1,24 +1,24 @@
 """The one engine behind the command, the pytest plugin and `clip_conformance.check`."""
 
 import os
-import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, get_args
-
-import cloudpickle
 
 import clip_spec
 from clip_conformance import protocol
 from clip_conformance.cases import Target, case_id, choose, targets
 from clip_conformance.errors import UsageError
-from clip_conformance.process import workdir
 from clip_conformance.records import REPORT_SCHEMA, Case, Finding, Footer, Header
 from clip_conformance.report import Report
 from clip_conformance.runner import Runner
 from clip_conformance.scoring.blame import blame_black_box, blame_staged, in_order
 from clip_conformance.scoring.dialects import find_dialects
+from clip_conformance.transports.resolve import resolve
+from clip_conformance.transports.setup import InputKind
+from clip_conformance.transports.transcript import Recorder
 from clip_conformance.version import version
 from clip_fixtures import Fixture
 from clip_spec import LevelId, ScopeId, StageId
@@ -46,23 +46,28 @@ def check(
     stages: Sequence[StageId] = (),
     jobs: int = 0,
     timeout: float = 20.0,
-    input: protocol.InputKind = "pil",  # noqa: A002 - named as on the command line
+    input: InputKind = "pil",  # noqa: A002 - named as on the command line
+    strict: bool = False,
+    transcript: Path | None = None,
     listener: Listener | None = None,
 ) -> Report:
     """Score a candidate and return the report.
 
     Args:
-        candidate: what to score: text as on the command line (a built-in name, "pkg.mod:attr", "path/file.py:attr"), or
-            an object: a callable on a PIL image, a torchvision Compose, a Hugging Face image processor, an object with
-            stage methods. An object is sent to the worker process with cloudpickle.
+        candidate: what to score: text as on the command line (a built-in name, "pkg.mod:attr", "path/file.py:attr",
+            "cmd:...", "exec:...", "dir:...", "onnx:..."), or an object: a callable on a PIL image, a torchvision
+            Compose, a Hugging Face image processor, an object with stage methods. An object is sent to the worker
+            process with cloudpickle.
         model: a name of the table of models, or "all" for one model of every n_px.
         scopes: "arrays", "modes", "files".
         require: the level that counts as passed.
         select: slugs to run, with wildcards; all without.
         stages: score these stages alone; all without.
-        jobs: worker processes; 0 for one a core, at most two.
-        timeout: seconds for one case, counted from when the worker is ready.
+        jobs: processes at a time; 0 for as many as suit: two at most, for exec: one a core.
+        timeout: seconds for one case, counted from when the candidate is ready.
         input: "pil", or "array" for a callable on uint8 [H, W, 3].
+        strict: hold every message of the protocol against its schema.
+        transcript: a folder to keep the conversation in.
         listener: told how the run goes.
 
     Raises:
@@ -73,55 +78,61 @@ def check(
             raise UsageError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(known)}")
     chosen = choose(tuple(scope for scope in SCOPES if scope in scopes), select)
     models = targets(model)
-    jobs = jobs or min(os.cpu_count() or 1, 2)
     with open_runner(
-        candidate, jobs=min(jobs, len(chosen)), timeout=timeout, stages=tuple(stages), input=input
+        candidate,
+        cases=len(chosen),
+        jobs=jobs,
+        timeout=timeout,
+        stages=tuple(stages),
+        input=input,
+        strict=strict,
+        transcript=transcript,
     ) as runner:
-        return _run(runner, models, chosen, _Settings(model, require, select, stages), listener or Listener())
+        settings = _Settings(candidate, model, require, select, stages)
+        return _run(runner, models, chosen, settings, listener or Listener())
 
 
 @contextmanager
 def open_runner(
     candidate: Any,
     *,
+    cases: int,
     jobs: int,
     timeout: float,
     stages: tuple[StageId, ...] = (),
-    input: protocol.InputKind = "pil",  # noqa: A002
+    input: InputKind = "pil",  # noqa: A002
+    strict: bool = False,
+    transcript: Path | None = None,
 ) -> Iterator[Runner]:
-    """Open a runner with a folder of its own for a candidate; its workers end with the context.
+    """Open a runner with a folder of its own for a candidate, for so many cases; what it started ends with the context.
 
     Raises:
-        UsageError: the candidate is an object that cannot be sent to a worker.
+        UsageError: it is no candidate, or an object that cannot be sent to a worker.
     """
-    with workdir() as folder:
-        runner = Runner(_start(candidate, Path(folder), input), Path(folder), jobs=jobs, seconds=timeout, stages=stages)
-        try:
-            yield runner
-        finally:
-            runner.close()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(workdir()))
+        recorder = None
+        if transcript is not None:
+            recorder = stack.enter_context(closing(Recorder(transcript, str(candidate))))
+        found = resolve(candidate, folder, jobs=jobs, kind=input, strict=strict, recorder=recorder)
+        runner = Runner(found, folder, jobs=min(found.jobs, cases), seconds=timeout, stages=stages)
+        stack.callback(runner.close)
+        yield runner
+
+
+def workdir() -> "tempfile.TemporaryDirectory[str]":
+    """Return a directory for arrays on their way, in memory where the system offers it."""
+    shared = "/dev/shm"
+    home = shared if os.path.isdir(shared) and os.access(shared, os.W_OK) else None
+    return tempfile.TemporaryDirectory(prefix="clip-conformance-", dir=home, ignore_cleanup_errors=True)
 
 
 class _Settings:
-    def __init__(self, model: str, require: LevelId, globs: Sequence[str], stages: Sequence[StageId]) -> None:
+    def __init__(
+        self, candidate: Any, model: str, require: LevelId, globs: Sequence[str], stages: Sequence[StageId]
+    ) -> None:
+        self.candidate = candidate if isinstance(candidate, str) else ""
         self.model, self.require, self.globs, self.stages = model, require, list(globs), list(stages)
-
-
-def _start(candidate: Any, folder: Path, kind: protocol.InputKind) -> protocol.Start:
-    path = [entry for entry in sys.path if entry]
-    if isinstance(candidate, str):
-        return protocol.Start(protocol.VERSION, candidate, kind, path=path)
-    name = getattr(candidate, "__qualname__", type(candidate).__qualname__)
-    try:
-        pickled = cloudpickle.dumps(candidate)
-    except Exception as error:
-        raise UsageError(
-            f"{name} cannot be sent to the worker process ({type(error).__name__}: {error}); "
-            'name it as "pkg.mod:attr" instead'
-        ) from error
-    file = folder / "candidate.pickle"
-    file.write_bytes(pickled)
-    return protocol.Start(protocol.VERSION, name, kind, pickled=str(file), path=path)
 
 
 def _run(
@@ -134,16 +145,15 @@ def _run(
     unexplained = False
     for target in models:
         with runner.prepared(target) as ready:
-            if len(models) > 1 and ready.environment.get("any_size") != "True":
+            if len(models) > 1 and not ready.any_size:
                 raise UsageError(
-                    f"{runner.started.implementation['name']} is made for one n_px; "
-                    "name its --model, or let it take a parameter n_px"
+                    f"{_about(runner, settings)['name']} is made for one n_px; name its --model, or let it take n_px"
                 )
             if header is None:
                 header = _header(runner, ready, models, chosen, settings)
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
-            if ready.stages == ["normalize"]:
+            if ready.black_box:
                 blame |= set(blame_black_box(found, runner.finals, settings.require))
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
@@ -158,19 +168,28 @@ def _run(
     return Report(header, cases, footer, worker_log=runner.log())
 
 
+def _about(runner: Runner, settings: _Settings) -> dict[str, str]:
+    """Return what a candidate says of itself, under the name by which the user called it."""
+    said = runner.started.implementation
+    name = settings.candidate or said.get("name", "")
+    itself = {"implementation": said["name"]} if said.get("name", name) != name else {}
+    return said | itself | {"name": name}
+
+
 def _header(
-    runner: Runner, ready: protocol.Reply, models: list[Target], chosen: list[Fixture], settings: _Settings
+    runner: Runner, ready: protocol.Ready, models: list[Target], chosen: list[Fixture], settings: _Settings
 ) -> Header:
     return Header(
         schema=REPORT_SCHEMA,
         suite=version(),
         spec=clip_spec.canon().spec,
-        candidate=runner.started.implementation,
-        environment={key: value for key, value in ready.environment.items() if key != "any_size"},
+        candidate=_about(runner, settings),
+        environment=runner.started.environment | ready.environment,
+        notes=ready.notes,
         model=settings.model,
         n_px=[target.n_px for target in models],
         scopes=[scope for scope in SCOPES if any(fixture.scope == scope for fixture in chosen)],
-        stages=settings.stages or list(ready.stages),
+        stages=settings.stages or ready.scored,
         required=settings.require,
         select=settings.globs,
         expected=len({case_id(fixture, target.n_px) for target in models for fixture in chosen}),

@@ -8,56 +8,57 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip_conformance import protocol
+from clip_conformance import arrays, protocol
 
 _RAW = {"I;16B": ">u2"}
 
 
-def save_samples(path: Path, samples: NDArray[Any]) -> None:
-    """Write samples as .npy, C order, little-endian."""
-    little = np.ascontiguousarray(samples, dtype=samples.dtype.newbyteorder("<"))
-    np.save(path, little, allow_pickle=False)
-
-
-def as_message(
+def as_input(
     path: Path,
     samples: NDArray[Any],
-    mode: str,
+    mode: str = "",
     palette: NDArray[np.uint8] | None = None,
     transparency: Any = None,
-) -> protocol.Image:
-    """Write samples (CNF-1) to `path` and return the message that names them; an empty mode means a float tensor."""
-    save_samples(path, samples)
-    return protocol.Image(
-        kind="samples",
+) -> protocol.Input:
+    """Write samples (CNF-1) to `path` and return what names them in a message; no mode means a float tensor."""
+    return protocol.Input(
+        kind="array",
         path=str(path),
+        offset=arrays.write(path, samples),
+        dtype=samples.dtype.name,
+        shape=list(samples.shape),
         mode=mode,
-        size=(samples.shape[1], samples.shape[0]) if mode else (0, 0),
         palette=palette.reshape(-1).tolist() if palette is not None else None,
-        transparency=transparency,
+        transparency=list(transparency) if isinstance(transparency, tuple) else transparency,
     )
 
 
-def open_image(message: protocol.Image) -> Image.Image:
+def samples_of(given: protocol.Input) -> NDArray[Any]:
+    """Return the samples that the runner wrote for a message."""
+    raw = np.fromfile(given.path, np.dtype(given.dtype).newbyteorder("<"), offset=given.offset)
+    return raw.astype(given.dtype, copy=False).reshape(given.shape)
+
+
+def open_image(given: protocol.Input) -> Image.Image:
     """Return the Pillow image that a message names."""
-    if message.kind == "file":
+    if given.kind == "file":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(message.path)
-    if 0 in message.size:
-        return Image.new(message.mode, message.size)
-    return from_samples(np.load(message.path, allow_pickle=False), message)
+            return Image.open(given.path)
+    if 0 in given.shape:
+        return Image.new(given.mode, given.size)
+    return _from_samples(samples_of(given), given)
 
 
-def from_samples(samples: NDArray[Any], message: protocol.Image) -> Image.Image:
+def _from_samples(samples: NDArray[Any], given: protocol.Input) -> Image.Image:
     """Return samples (CNF-1) as a Pillow image of the message's mode."""
-    if message.mode == "1":
+    if given.mode == "1":
         return Image.fromarray(samples).point(lambda v: v, "1")
-    raw = samples.astype(_RAW.get(message.mode, samples.dtype))
-    image = Image.frombytes(message.mode, message.size, raw.tobytes())
-    if message.palette is not None:
-        image.putpalette(bytes(message.palette))
-    if message.transparency is not None:
-        entry = message.transparency
+    raw = samples.astype(_RAW.get(given.mode, samples.dtype))
+    image = Image.frombytes(given.mode, given.size, raw.tobytes())
+    if given.palette is not None:
+        image.putpalette(bytes(given.palette))
+    if given.transparency is not None:
+        entry = given.transparency
         image.info["transparency"] = entry if isinstance(entry, int) else bytes(entry)
     return image

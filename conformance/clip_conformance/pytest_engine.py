@@ -9,7 +9,7 @@ from clip_conformance.errors import UsageError
 from clip_conformance.records import Case, Check
 from clip_conformance.scoring.levels import reaches
 from clip_fixtures import Fixture
-from clip_spec import LevelId, ScopeId, StageId
+from clip_spec import LevelId, ScopeId
 
 END_TO_END = "end_to_end"
 REJECTED = "rejected"
@@ -40,7 +40,7 @@ class Engine:
         self._fixtures = {fixture.slug: fixture for fixture in choose(scopes or SCOPES, globs)}
         self._cases: dict[str, Case] = {}
         self._stack = ExitStack()
-        self._runner = self._stack.enter_context(open_runner(candidate, jobs=1, timeout=timeout))
+        self._runner = self._stack.enter_context(open_runner(candidate, cases=1, jobs=1, timeout=timeout))
         try:
             self._ready = self._stack.enter_context(self._runner.prepared(self._target))
         except BaseException:
@@ -62,13 +62,14 @@ class Engine:
     def _what(self, fixture: Fixture) -> list[str]:
         if fixture.expect == "reject":
             return [REJECTED]
-        stages: list[StageId] = list(self._ready.stages)
-        if stages == ["normalize"]:
+        stages = self._ready.scored
+        decodes = "decode" in self._ready.stages
+        if self._ready.black_box:
             pinned = pinned_stage(fixture, self._target.n_px)
-            stages = [pinned] if pinned not in (None, "decode") else []
+            stages = [pinned] if pinned is not None and not (pinned == "decode" and decodes) else []
         elif self._ready.early_rgb and fixture.mode != "RGB":
             stages = [stage for stage in stages if stage not in ("resize", "center_crop")]
-        decode = ["decode"] if fixture.scope == "files" else []
+        decode = ["decode"] if fixture.scope == "files" and decodes else []
         return [*decode, *stages, END_TO_END]
 
     def problem(self, slug: str, what: str) -> str:

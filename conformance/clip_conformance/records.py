@@ -28,13 +28,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
-    """What was run, on what, with which suite."""
+    """What was run, on what, with which suite; `notes` are the candidate's own remarks."""
 
     schema: str
     suite: str
     spec: str
     candidate: dict[str, str]
     environment: dict[str, str]
+    notes: list[str]
     model: str
     n_px: list[int]
     scopes: list[ScopeId]

@@ -62,6 +62,8 @@ def show(report: Report, console: Console) -> None:
     """Print a report: what was scored, the table, what failed, the verdict as the last line."""
     summary = report.summary
     console.print(_title(summary), highlight=False)
+    for note in report.header.notes:
+        console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
     console.print()
     console.print(_table(report))
     console.print(_scopes(summary), highlight=False)
@@ -70,7 +72,7 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}", highlight=False)
     if len(trouble) > 3:
         console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
-    if any(case.status in ("crash", "timeout") for case in trouble) and report.worker_log.strip():
+    if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
         console.print(Text(_last_words(report.worker_log), style="dim"), soft_wrap=True)
     for finding in summary.diagnosis:
         console.print(Text(f"Dialect {finding.fault} reproduces every divergent case bit for bit. {finding.title}."))
@@ -88,9 +90,15 @@ def _last_words(log: str, lines: int = 5) -> str:
 
 def _title(summary: Summary) -> Text:
     sizes = ", ".join(str(n) for n in summary.n_px)
-    versions = " · ".join(f"{name} {summary.environment[name]}" for name in _PACKAGES if name in summary.environment)
-    text = Text(summary.candidate.get("name", "?"), style="bold")
-    return text.append(f"  {summary.model} ({sizes} px)  spec {summary.spec}\n", style="").append(versions, style="dim")
+    about, environment = summary.candidate, summary.environment
+    text = Text(about.get("name", "?"), style="bold")
+    text.append(f"  {summary.model} ({sizes} px)  spec {summary.spec}", style="")
+    itself = " ".join(about[key] for key in ("implementation", "version") if about.get(key))
+    language = about.get("language", "python")
+    said = [itself, *([language] if language != "python" else [])]
+    known = [name for name in _PACKAGES if name in environment] if "Pillow" in environment else list(environment)[:8]
+    line = " · ".join([*filter(None, said), *(f"{name} {environment[name]}" for name in known)])
+    return text.append(f"\n{line}", style="dim") if line else text
 
 
 _PACKAGES = (

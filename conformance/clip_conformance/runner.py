@@ -1,11 +1,9 @@
-"""One run: every case through a worker, every output scored."""
+"""One run: every case to the candidate, every output scored."""
 
-import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,36 +15,34 @@ from clip_conformance.cases import (
     input_message,
     pinned_stage,
 )
-from clip_conformance.process import WorkerGone, WorkerProcess
 from clip_conformance.records import Case, Check, Status
-from clip_conformance.scoring.checks import CaseScoring
+from clip_conformance.scoring.checks import CaseScoring, Outputs
 from clip_conformance.scoring.levels import worst
+from clip_conformance.transports.base import Broken, Candidate, Transport
 from clip_fixtures import Fixture
 from clip_spec import LevelId, StageId
+
+# Inputs that lie ready for each lane, made while the candidate works.
+_AHEAD = 2
 
 
 @dataclass
 class Lane:
-    """One worker with a folder of its own; `ready` is its answer to the current model."""
+    """One line to the candidate with a folder of its own; `ready` is its answer to the current model."""
 
-    worker: WorkerProcess
+    transport: Transport
     folder: Path
-    ready: protocol.Reply
+    ready: protocol.Ready
+    seconds: float = 0.0
 
 
 class Runner:
-    """Runs cases for one candidate on one or more workers."""
+    """Runs cases for one candidate, on as many lanes as it has jobs."""
 
     def __init__(
-        self,
-        start: protocol.Start,
-        folder: Path,
-        *,
-        jobs: int,
-        seconds: float,
-        stages: tuple[StageId, ...] = (),
+        self, candidate: Candidate, folder: Path, *, jobs: int, seconds: float, stages: tuple[StageId, ...] = ()
     ) -> None:
-        self._start = start
+        self._candidate = candidate
         self._folder = folder
         self._seconds = seconds
         self._only = stages
@@ -60,32 +56,28 @@ class Runner:
         self.finals: dict[str, Path] = {}
 
     @contextmanager
-    def prepared(self, target: Target) -> Iterator[protocol.Reply]:
-        """Prepare the workers for a model; the first one's reply says what the candidate is."""
-        profile = protocol.Profile(target.name, target.n_px)
-        if not self._lanes:
-            for index in range(self._jobs):
-                lane_folder = self._folder / str(index)
-                lane_folder.mkdir()
-                threads = max(1, (os.cpu_count() or 1) // self._jobs)
-                worker = WorkerProcess(self._start, self._folder / f"worker-{index}.log", threads=threads)
-                self._lanes.append(Lane(worker, lane_folder, protocol.Reply(status="ok")))
+    def prepared(self, target: Target) -> Iterator[protocol.Ready]:
+        """Prepare the lanes for a model; the first one's reply says what the candidate is."""
+        message = protocol.profile(target.name, target.n_px)
+        for index in range(len(self._lanes), self._jobs):
+            folder = self._folder / str(index)
+            folder.mkdir()
+            self._lanes.append(Lane(self._candidate.open(folder), folder, protocol.Ready(status="ok")))
         with ThreadPoolExecutor(self._jobs) as pool:
-            for lane, reply in zip(
-                self._lanes, pool.map(lambda lane: lane.worker.profile(profile), self._lanes), strict=True
-            ):
+            replies = pool.map(lambda lane: lane.transport.profile(message), self._lanes)
+            for lane, reply in zip(self._lanes, replies, strict=True):
                 lane.ready = reply
         self._idle = list(self._lanes)
         yield self._lanes[0].ready
 
     @property
-    def started(self) -> protocol.Reply:
+    def started(self) -> protocol.Started:
         """What the candidate said when it was loaded."""
-        return self._lanes[0].worker.started
+        return self._lanes[0].transport.started
 
     def log(self) -> str:
-        """Return the end of what each worker wrote to stderr."""
-        return "".join(lane.worker.log() for lane in self._lanes)
+        """Return the end of what the candidate wrote to stderr."""
+        return "".join(lane.transport.log() for lane in self._lanes)
 
     def forget_finals(self) -> None:
         """Delete the final tensors that were kept."""
@@ -94,16 +86,17 @@ class Runner:
         self.finals.clear()
 
     def close(self) -> None:
-        """End all workers."""
+        """End the candidate."""
         with ExitStack() as stack:
             for lane in self._lanes:
-                stack.callback(lane.worker.close)
+                stack.callback(lane.transport.close)
 
     def run(self, chosen: list[Fixture], n_px: int, done: Callable[[Case], None]) -> list[Case]:
         """Run fixtures and return their cases in the same order; `done` is called as they finish."""
         results: dict[str, Case] = {}
-        with ThreadPoolExecutor(len(self._lanes)) as pool:
-            pending = [pool.submit(self._on_lane, fixture, n_px) for fixture in chosen]
+        inputs = _Inputs(chosen, n_px, self._folder, ahead=_AHEAD * len(self._lanes), picture=self._candidate.pictures)
+        with inputs, ThreadPoolExecutor(len(self._lanes)) as pool:
+            pending = [pool.submit(self._on_lane, fixture, n_px, inputs) for fixture in chosen]
             try:
                 for future in as_completed(pending):
                     case = future.result()
@@ -116,27 +109,31 @@ class Runner:
                 raise
         return [results[fixture.slug] for fixture in chosen]
 
-    def _on_lane(self, fixture: Fixture, n_px: int) -> Case:
+    def _on_lane(self, fixture: Fixture, n_px: int, inputs: "_Inputs") -> Case:
         with self._free:
             while not self._idle:
                 self._free.wait()
             lane = self._idle.pop()
         try:
-            return self.run_case(lane, fixture, n_px)
+            with inputs.taken(fixture) as image:
+                return self._run_case(lane, fixture, n_px, image)
         finally:
             with self._free:
                 self._idle.append(lane)
                 self._free.notify()
 
-    def run_case(self, lane: Lane, fixture: Fixture, n_px: int) -> Case:
+    def _run_case(self, lane: Lane, fixture: Fixture, n_px: int, image: protocol.Input) -> Case:
         """Run and score one case."""
-        began = time.monotonic()
+        lane.seconds = 0.0
         status: Status = "ok"
         message = ""
         checks: list[Check] = []
         must_reject = fixture.expect == "reject"
+        refused = False
         try:
-            reply = self._ask(lane, fixture, n_px)
+            reply = self._ask(lane, fixture, n_px, image)
+            # An orderly answer without an output is a refusal (CNF-5), whatever the language calls it.
+            refused = must_reject and reply.status in ("rejected", "error")
             if reply.status != "ok":
                 status, message = reply.status, reply.message
             elif must_reject:
@@ -145,12 +142,13 @@ class Runner:
                 checks = self._score(lane, fixture, n_px, reply)
                 if not self._only and "normalize" not in reply.outputs:
                     status = "missing"
-                    message = f"no output end to end; what it has can be scored with --stage {lane.ready.stages[0]}"
-        except WorkerGone as gone:
-            status, message = gone.status, str(gone)
+                    message = "no output end to end"
+                    if scored := lane.ready.scored:
+                        message += f"; what it has can be scored with --stage {scored[0]}"
+        except Broken as broken:
+            status, message = broken.status, str(broken)
         level: LevelId = worst(check.level for check in checks) if status == "ok" else "divergent"
-        if must_reject and status in ("rejected", "error"):
-            # In Python an exception is how an image is refused (CNF-5).
+        if refused:
             status, level = "ok", "exact"
         return Case(
             id=case_id(fixture, n_px),
@@ -161,23 +159,26 @@ class Runner:
             status=status,
             level=level,
             pins=pinned_stage(fixture, n_px) or "",
-            seconds=round(time.monotonic() - began, 4),
+            seconds=round(lane.seconds, 6),
             message=message,
             checks=checks,
         )
 
-    def _ask(self, lane: Lane, fixture: Fixture, n_px: int) -> protocol.Reply:
-        stages: list[StageId] = list(lane.ready.stages)
-        if fixture.scope == "files":
-            stages.insert(0, "decode")
-        return self._send(lane, fixture, n_px, input_message(fixture, n_px, lane.folder), stages)
+    def _ask(self, lane: Lane, fixture: Fixture, n_px: int, image: protocol.Input) -> protocol.Result:
+        stages = lane.ready.scored
+        if fixture.scope == "files" and "decode" in lane.ready.stages:
+            stages = ["decode", *stages]
+        return self._send(lane, fixture, n_px, image, stages)
 
-    def _score(self, lane: Lane, fixture: Fixture, n_px: int, reply: protocol.Reply) -> list[Check]:
-        def run_stage(image: protocol.Image, stage: StageId, start: StageId) -> protocol.Reply:
+    def _score(self, lane: Lane, fixture: Fixture, n_px: int, reply: protocol.Result) -> list[Check]:
+        def run_stage(image: protocol.Input, stage: StageId, start: StageId) -> protocol.Result:
             return self._send(lane, fixture, n_px, image, [stage], start)
 
         keep = self._folder / f"final-{n_px}-{fixture.slug}.npy"
-        checks = CaseScoring(fixture, n_px, lane.ready, lane.folder, run_stage).score(reply.outputs, keep)
+        outputs: Outputs = {
+            stage: found for stage, found in reply.outputs.items() if isinstance(found, protocol.Output)
+        }
+        checks = CaseScoring(fixture, n_px, lane.ready, lane.folder, run_stage).score(outputs, keep)
         if keep.exists():
             self.finals[case_id(fixture, n_px)] = keep
         return [check for check in checks if not self._only or check.stage in self._only]
@@ -187,10 +188,10 @@ class Runner:
         lane: Lane,
         fixture: Fixture,
         n_px: int,
-        image: protocol.Image,
+        image: protocol.Input,
         stages: list[StageId],
         start: StageId | None = None,
-    ) -> protocol.Reply:
+    ) -> protocol.Result:
         """Send one run message and return the reply."""
         with self._lock:
             self._seq += 1
@@ -201,4 +202,48 @@ class Runner:
         message = protocol.Run(
             seq=seq, case=case_id(fixture, n_px), input=image, stages=stages, out=str(out), start=start
         )
-        return lane.worker.run(message, self._seconds)
+        lane.transport.elapsed = 0.0
+        try:
+            return lane.transport.run(message, self._seconds)
+        finally:
+            lane.seconds += lane.transport.elapsed
+
+
+class _Inputs:
+    """The inputs of a run, written a few ahead of the cases that take them, by one thread of its own."""
+
+    def __init__(self, chosen: list[Fixture], n_px: int, folder: Path, *, ahead: int, picture: bool) -> None:
+        self._folder = folder / "inputs"
+        self._n_px, self._picture = n_px, picture
+        self._waiting = iter(chosen)
+        self._ahead = ahead
+        self._lock = threading.Lock()
+        self._made: dict[str, Future[protocol.Input]] = {}
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "_Inputs":
+        self._folder.mkdir(exist_ok=True)
+        self._go_on(self._ahead)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def taken(self, fixture: Fixture) -> Iterator[protocol.Input]:
+        """Hand out the input of a case; its file is deleted afterwards."""
+        while fixture.slug not in self._made:
+            self._go_on(1)
+        image = self._made.pop(fixture.slug).result()
+        self._go_on(1)
+        try:
+            yield image
+        finally:
+            Path(image.path).unlink(missing_ok=True)
+
+    def _go_on(self, count: int) -> None:
+        with self._lock:
+            for _, fixture in zip(range(count), self._waiting, strict=False):
+                self._made[fixture.slug] = self._pool.submit(
+                    input_message, fixture, self._n_px, self._folder, picture=self._picture
+                )

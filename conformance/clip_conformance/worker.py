@@ -1,7 +1,7 @@
 """The worker process: loads one Python candidate and answers messages, one JSON object a line.
 
-Run as `python -m clip_conformance.worker`. The protocol has the process's own stdin and stdout to itself: whatever the
-candidate prints goes to stderr, which the runner keeps as a log.
+Run as `python -m clip_conformance.worker SETUP.json`. The protocol has the process's own stdin and stdout to itself:
+whatever the candidate prints goes to stderr, which the runner keeps as a log.
 """
 
 import os
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-import numpy as np
 from PIL import Image, features
 
-from clip_conformance import protocol
+from clip_conformance import arrays, protocol
 from clip_conformance.candidates.adapters import Adapter, as_input
 from clip_conformance.candidates.resolve import adapt, any_size, load
 from clip_conformance.candidates.results import NotAnImage, to_array
 from clip_conformance.errors import UsageError
-from clip_conformance.images import open_image
+from clip_conformance.images import open_image, samples_of
+from clip_conformance.transports.setup import Setup
 from clip_reference import Rejected
 
 # Distributions whose version decides what a candidate's pixels are; reported where the candidate has loaded them.
@@ -42,88 +42,89 @@ _REPORTED = {
 class Worker:
     """The state of one worker: the loaded object, the adapter for the current model."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
         self._object: Any = None
-        self._input: protocol.InputKind = "pil"
         self._adapter: Adapter | None = None
-        self._target = ""
 
     def answer(self, message: protocol.Message) -> protocol.Reply:
         """Return the reply to a message; an exception becomes one."""
+        if isinstance(message, protocol.Run):
+            return self._run(message)
+        if isinstance(message, protocol.Stop):
+            return protocol.Stopped()
+        kind = protocol.Started if isinstance(message, protocol.Start) else protocol.Ready
         try:
-            if isinstance(message, protocol.Start):
-                return self._start(message)
-            if isinstance(message, protocol.Profile):
-                return self._profile(message)
-            if isinstance(message, protocol.Run):
-                return self._run(message)
-            return protocol.Reply(status="ok")
+            return self._start() if isinstance(message, protocol.Start) else self._profile(message)
         except UsageError as error:
-            return protocol.Reply(status="error", message=str(error), traceback=traceback.format_exc())
+            text = str(error)
         except Exception as error:
-            return protocol.Reply(
-                status="error",
-                message=f"{self._target} cannot be set up: {type(error).__name__}: {error}",
-                traceback=traceback.format_exc(),
-            )
+            text = f"{self._setup.target} cannot be set up: {type(error).__name__}: {error}"
+        fields: Any = {"protocol": protocol.VERSION} if kind is protocol.Started else {}
+        return kind(status="error", message=text, traceback=traceback.format_exc(), **fields)
 
-    def _start(self, message: protocol.Start) -> protocol.Reply:
-        sys.path[:0] = [entry for entry in message.path if entry not in sys.path]
-        self._target, self._input = message.target, message.input
-        if message.pickled:
-            self._object = _unpickled(Path(message.pickled), message.target)
-        else:
-            self._object = load(message.target)
-        return protocol.Reply(status="ok", implementation=self._implementation(), environment=environment())
+    def _start(self) -> protocol.Started:
+        setup = self._setup
+        sys.path[:0] = [entry for entry in setup.path if entry not in sys.path]
+        self._object = _unpickled(Path(setup.pickled), setup.target) if setup.pickled else load(setup.target)
+        return protocol.Started(
+            status="ok",
+            protocol=protocol.VERSION,
+            implementation=self._implementation(),
+            environment=environment(),
+        )
 
     def _implementation(self) -> dict[str, str]:
         kind = self._object if isinstance(self._object, type) else type(self._object)
         name = getattr(self._object, "__name__", kind.__name__)
-        return {"name": self._target, "language": "python", "object": f"{kind.__module__}.{name}"}
+        return {"name": self._setup.target, "language": "python", "object": f"{kind.__module__}.{name}"}
 
-    def _profile(self, message: protocol.Profile) -> protocol.Reply:
+    def _profile(self, message: protocol.Profile) -> protocol.Ready:
         self._adapter = adapt(self._object, message.model, message.n_px)
         ground = Image.new("RGB", (message.n_px, message.n_px), (120, 110, 100))
         try:
-            for stage, output in self._adapter.run(as_input(ground, self._input)).items():
+            for stage, output in self._adapter.run(as_input(ground, self._setup.input)).items():
                 to_array(output, stage)
         except NotAnImage as error:
             raise UsageError(
-                f"{self._target} returned {error}; return a torch tensor, a NumPy array or a dict with pixel_values"
+                f"{self._setup.target} returned {error}; return a torch tensor, a NumPy array or a dict with "
+                "pixel_values"
             ) from error
         except Exception:
             # That it fails on this image is a finding of the run, not a reason to stop it.
             traceback.print_exc()
-        environment_now = environment()
-        return protocol.Reply(
+        # Pillow decodes, whatever the candidate is.
+        return protocol.Ready(
             status="ok",
-            stages=list(self._adapter.stages),
-            early_rgb=self._adapter.early_rgb,
-            environment=environment_now | {"any_size": str(any_size(self._object))},
+            stages=["decode", *self._adapter.stages],
+            alone=list(self._adapter.alone),
+            any_size=any_size(self._object),
+            environment=environment(),
+            notes=list(self._adapter.notes),
         )
 
-    def _run(self, message: protocol.Run) -> protocol.Reply:
+    def _run(self, message: protocol.Run) -> protocol.Result:
         assert self._adapter is not None
-        outputs: dict[Any, protocol.Output] = {}
+        outputs: dict[Any, str | protocol.Output] = {}
         try:
             if message.start is None:
                 image = open_image(message.input)
-                results = {"decode": image, **self._adapter.run(as_input(image, self._input))}
+                results = {"decode": image, **self._adapter.run(as_input(image, self._setup.input))}
             else:
-                value = open_image(message.input) if message.input.mode else np.load(message.input.path)
+                value = open_image(message.input) if message.input.mode else samples_of(message.input)
                 stage = message.stages[0]
                 results = {stage: self._adapter.run_stage(stage, value)}
             for stage in message.stages:
                 if stage in results:
                     array, mode = to_array(results[stage], stage)
                     path = Path(message.out) / f"{stage}.npy"
-                    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-                    outputs[stage] = protocol.Output(str(path), mode)
+                    arrays.write(path, array)
+                    outputs[stage] = protocol.Output(path=str(path), mode=mode)
         except Exception as error:
             status: Any = "rejected" if isinstance(error, (Rejected, NotImplementedError)) else "error"
             text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            return protocol.Reply(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
-        return protocol.Reply(status="ok", seq=message.seq, outputs=outputs)
+            return protocol.Result(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
+        return protocol.Result(status="ok", seq=message.seq, outputs=outputs)
 
 
 def _unpickled(path: Path, name: str) -> Any:
@@ -156,9 +157,9 @@ def environment() -> dict[str, str]:
     return found
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(setup: Setup, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer messages until Stop or the end of input."""
-    worker = Worker()
+    worker = Worker(setup)
     decode = msgspec.json.Decoder(protocol.Message)
     for line in requests:
         message = decode.decode(line)
@@ -173,7 +174,8 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    serve(requests, replies)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    serve(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Setup), requests, replies)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ Carry = Any
 class Adapter(Protocol):
     """A candidate, ready for one n_px.
 
-    `stages` are those whose outputs it gives, in its own order. `early_rgb` says that it converts to RGB before it
-    resizes: its resize and crop then never see another mode.
+    `stages` are those whose outputs it gives, in its own order; `alone` those that `run_stage` can run. `notes` are
+    lines about the candidate that the report shows.
     """
 
     stages: tuple[StageId, ...]
-    early_rgb: bool
+    alone: tuple[StageId, ...]
+    notes: tuple[str, ...]
 
     def run(self, image: Any) -> dict[StageId, Any]:
         """Return the outputs of all stages, end to end."""
@@ -38,7 +39,8 @@ class BlackBox:
     """A callable: image in, tensor out."""
 
     stages: tuple[StageId, ...] = ("normalize",)
-    early_rgb = False
+    alone: tuple[StageId, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, call: Callable[[Any], Any]) -> None:
         self._call = call
@@ -70,22 +72,24 @@ class Chain:
         self._whole = whole
         self._complete = complete
         self._kinds: dict[StageId, Callable[[Any], Any]] = {}
-        ends: set[StageId] = {"normalize"} if whole is not None else set()
-        self.stages: tuple[StageId, ...] = tuple(stage for stage in ORDER if stage in {*parts, *ends})
-        self.early_rgb = "convert_rgb" in parts and next(iter(parts)) == "convert_rgb" and len(parts) > 1
+        ends: tuple[StageId, ...] = ("normalize",) if whole is not None and "normalize" not in parts else ()
+        self.stages: tuple[StageId, ...] = (*parts, *ends)
+        self.alone: tuple[StageId, ...] = tuple(parts)
+        self.notes: tuple[str, ...] = ()
+        self._early_rgb = next(iter(parts)) == "convert_rgb" and len(parts) > 1
 
     def run(self, image: Any) -> dict[StageId, Any]:
         """Run the chain as far as it is connected, each stage on the output of the one before."""
         outputs: dict[StageId, Any] = {}
         carry = image
         for stage, part in self._parts.items():
-            gap = not self.early_rgb and len(outputs) != ORDER.index(stage)
+            gap = not self._early_rgb and len(outputs) != ORDER.index(stage)
             if gap and not self._complete:
                 break
             carry = part(carry)
             outputs[stage] = carry
             self._kinds[stage] = _like(carry)
-        if self.early_rgb and "center_crop" in outputs:
+        if self._early_rgb and "center_crop" in outputs:
             outputs["convert_rgb"] = outputs["center_crop"]
         if self._whole is not None:
             outputs["normalize"] = self._whole(image)

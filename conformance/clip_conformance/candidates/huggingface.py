@@ -25,8 +25,9 @@ def is_processor(target: Any) -> bool:
 class Processor:
     """An image processor whose stages are reached by switching the others off."""
 
-    stages: tuple[StageId, ...] = ("resize", "center_crop", "convert_rgb", "to_tensor", "normalize")
-    early_rgb = True
+    stages: tuple[StageId, ...] = tuple(_FLAGS)
+    alone = stages
+    notes: tuple[str, ...] = ()
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor

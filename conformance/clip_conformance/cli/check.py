@@ -52,7 +52,10 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     help="What a callable takes: a PIL image, or an RGB uint8 array.",
 )
 @click.option(
-    "--jobs", default=0, type=click.IntRange(0, 64), help="Worker processes. [default: one a core, at most 2]"
+    "--jobs",
+    default=0,
+    type=click.IntRange(0, 64),
+    help="Processes at a time. [default: one a core, at most 2 but for exec:]",
 )
 @click.option(
     "--timeout",
@@ -60,7 +63,14 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="For one case, from when the worker is ready.",
+    help="For one case, from when the candidate is ready.",
+)
+@click.option("--strict-protocol", "strict", is_flag=True, help="Hold every message against its JSON Schema.")
+@click.option(
+    "--transcript",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep the conversation with a cmd: candidate here, for replay.",
 )
 def check(**options: Any) -> int:
     """Score CANDIDATE and print a verdict per stage.
@@ -69,7 +79,13 @@ def check(**options: Any) -> int:
     CANDIDATE is one of
       pkg.mod:attr, path/file.py:attr   Python: a callable on a PIL image, a torchvision Compose, a Hugging Face
                                         image processor, an object with stage methods, a function of n_px
+      cmd:./adapter --flag              any language: one process, JSON lines on stdin and stdout
+      exec:./run.sh {input} {n_px} {output}   any language: one process an image
+      dir:OUTPUTS                       outputs made elsewhere from an exported bundle
+      onnx:model.onnx                   an ONNX graph with the preprocessing inside
       pillow, openai, hf-clip, ...      a built-in witness
+
+    spec/PROTOCOL.md says how to write an adapter; `smoke CANDIDATE` is the first thing to try with one.
     """
     from rich.console import Console
 
@@ -92,6 +108,8 @@ def check(**options: Any) -> int:
             jobs=options["jobs"],
             timeout=options["timeout"],
             input=options["kind"],
+            strict=options["strict"],
+            transcript=options["transcript"],
             listener=bar,
         )
     if folder is not None:

@@ -100,7 +100,11 @@ class _BlackBox:
             active = active_stages(fixtures()[case.fixture], self._n_px)
             # Its resize acts on every image that is not square, even where the canon has nothing to resize.
             inherited = active & found or (self._squeezes and "center_crop" in active)
-            if not case.pins and not inherited:
+            decoded = "decode" not in active or any(check.stage == "decode" for check in case.checks)
+            if not decoded and (case.pins or not inherited):
+                # The candidate opened the file itself, and what follows is right on other images.
+                found.add("decode")
+            elif not case.pins and not inherited:
                 guesses.setdefault(self._guess(case, active), set()).add(case.mode)
         return found | _settled(guesses)
 

@@ -1,12 +1,12 @@
 """The checks of one case: each stage's output measured, end to end, alone, or pinned (CNF-4)."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
-from clip_conformance import protocol
+from clip_conformance import arrays, protocol
 from clip_conformance.cases import (
     case_id,
     expected_array,
@@ -24,11 +24,9 @@ from clip_fixtures import Fixture, digest
 from clip_reference import Trace
 from clip_spec import StageId, View
 
-# No stage of any fixture comes near this; a larger file is not read.
-OUTPUT_LIMIT = 1 << 30
-
 # Runs one stage on the canon's output of the stage before it, the third argument.
-RunStage = Callable[[protocol.Image, StageId, StageId], protocol.Reply]
+RunStage = Callable[[protocol.Input, StageId, StageId], protocol.Result]
+Outputs = dict[StageId, protocol.Output]
 
 
 class CaseScoring:
@@ -42,28 +40,30 @@ class CaseScoring:
         run_stage: runs one stage of the candidate.
     """
 
-    def __init__(self, fixture: Fixture, n_px: int, ready: protocol.Reply, folder: Path, run_stage: RunStage) -> None:
+    def __init__(self, fixture: Fixture, n_px: int, ready: protocol.Ready, folder: Path, run_stage: RunStage) -> None:
         self._fixture, self._n_px, self._ready = fixture, n_px, ready
         self._folder, self._run_stage = folder, run_stage
         self._digests = expected_digests(fixture, n_px)
         self._trace: Trace | None = None
-        self._black_box = ready.stages == ["normalize"]
 
-    def score(self, outputs: dict[StageId, protocol.Output], keep: Path) -> list[Check]:
+    def score(self, outputs: Outputs, keep: Path) -> list[Check]:
         """Return the checks of a case.
 
         Args:
             outputs: what the candidate returned, by stage.
-            keep: where the final tensor is moved to if it is not the canon's, for the blame.
+            keep: where the final tensor is written if it is not the canon's, for the blame.
         """
-        found = {stage: self._measure(stage, output) for stage, output in outputs.items() if self._compared(stage)}
-        if "normalize" in found and not found["normalize"].identical:
-            shutil.move(outputs["normalize"].path, keep)
+        found: dict[StageId, Deviation] = {}
+        for stage, output in outputs.items():
+            if self._compared(stage):
+                found[stage], got = self._measure(stage, output)
+                if stage == "normalize" and got is not None and not found[stage].identical:
+                    arrays.write(keep, got)
         checks = [self._check(stage, "cumulative", deviation) for stage, deviation in found.items()]
-        alone = ["decode"] if "decode" in outputs else []
-        alone += [] if self._black_box else self._ready.stages
-        checks += [self._isolated(stage, found) for stage in alone if self._compared(stage)]  # type: ignore[arg-type]
-        return checks + self._pinned(found)
+        alone: list[StageId] = ["decode"] if "decode" in outputs else []
+        alone += [] if self._ready.black_box else self._ready.scored
+        isolated = [self._isolated(stage, found) for stage in alone if self._compared(stage)]
+        return [*checks, *(check for check in isolated if check is not None), *self._pinned(found)]
 
     def _compared(self, stage: StageId) -> bool:
         """A stage that never sees this mode because the candidate converts first is judged by what comes after it."""
@@ -82,33 +82,41 @@ class CaseScoring:
                 )
         return self._trace
 
-    def _measure(self, stage: StageId, output: protocol.Output) -> Deviation:
-        path = Path(output.path)
-        if path.stat().st_size > OUTPUT_LIMIT:
-            return Deviation(problem=f"{path.stat().st_size} bytes of output")
-        got = np.load(path, allow_pickle=False)
+    def _measure(self, stage: StageId, output: protocol.Output) -> tuple[Deviation, NDArray[Any] | None]:
+        """Return how far an output is from the canon, and the output itself where it is an array."""
+        shape, dtype = expected_array(self._fixture, self._n_px, stage)
+        try:
+            got = arrays.read(Path(output.path), shape, dtype)
+        except arrays.Unreadable as problem:
+            return Deviation(problem=str(problem)), None
         mode = "RGB" if stage == "convert_rgb" else self._fixture.mode
-        shaped = (got.shape, got.dtype.name) == expected_array(self._fixture, self._n_px, stage)
+        shaped = (got.shape, got.dtype.name) == (shape, dtype)
         if shaped and output.mode in ("", mode) and digest(got) == self._digests[stage]:
-            return Deviation(identical=True)
-        return compare(stage, got, getattr(self._reference(), stage), output.mode, mode)
+            return Deviation(identical=True), got
+        return compare(stage, got, getattr(self._reference(), stage), output.mode, mode), got
 
-    def _isolated(self, stage: StageId, found: dict[StageId, Deviation]) -> Check:
-        """Score a stage on the canon's own input; where the input was that already, nothing is run again."""
+    def _isolated(self, stage: StageId, found: dict[StageId, Deviation]) -> Check | None:
+        """Score a stage on the canon's own input; where the input was that already, nothing is run again.
+
+        None where the candidate cannot run the stage alone.
+        """
         before = previous(stage)
         if stage == "decode" or (stage in found and self._had_canonical_input(stage, before, found)):
             return self._check(stage, "isolated", found[stage])
-        image = stage_message(self._reference(), before, self._folder)
-        reply = self._run_stage(image, stage, before)
-        if reply.status != "ok" or stage not in reply.outputs:
+        if stage not in self._ready.alone:
+            return None
+        reply = self._run_stage(stage_message(self._reference(), before, self._folder), stage, before)
+        output = reply.outputs.get(stage)
+        if reply.status != "ok" or not isinstance(output, protocol.Output):
             return Check(stage=stage, view="isolated", level="divergent", note=reply.message or "no output")
-        return self._check(stage, "isolated", self._measure(stage, reply.outputs[stage]))
+        return self._check(stage, "isolated", self._measure(stage, output)[0])
 
     def _had_canonical_input(self, stage: StageId, before: StageId, found: dict[StageId, Deviation]) -> bool:
         early = self._ready.early_rgb
         if before == "decode":
             # A file may carry transparency beside its pixels, which an early conversion may have used.
-            return self._fixture.scope != "files" or (found["decode"].identical and not early)
+            decoded = "decode" in found and found["decode"].identical
+            return self._fixture.scope != "files" or (decoded and not early)
         if early and stage == "convert_rgb":
             return False
         return before in found and found[before].identical
@@ -116,7 +124,9 @@ class CaseScoring:
     def _pinned(self, found: dict[StageId, Deviation]) -> list[Check]:
         """Return the check of the stage that the fixture exercises alone, for a black box."""
         stage = pinned_stage(self._fixture, self._n_px)
-        if not self._black_box or stage in (None, "decode") or "normalize" not in found:
+        if not self._ready.black_box or stage is None or "normalize" not in found:
+            return []
+        if stage == "decode" and "decode" in found:
             return []
         view: View = "isolated" if stage == "normalize" else "cumulative"
         return [self._check("normalize", view, found["normalize"], as_stage=stage, as_view="pinned")]
