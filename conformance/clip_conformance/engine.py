@@ -153,7 +153,7 @@ def _run(
                 header = _header(runner, ready, models, chosen, settings)
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
-            if ready.black_box:
+            if ready.hides:
                 blame |= set(blame_black_box(found, runner.finals, settings.require))
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))

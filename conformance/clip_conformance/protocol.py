@@ -127,9 +127,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return [stage for stage in STAGES if stage in self.stages and stage != "decode"]
 
     @property
-    def black_box(self) -> bool:
-        """Whether the final tensor is all that the adapter gives."""
-        return self.scored == ["normalize"]
+    def hides(self) -> bool:
+        """Whether the image between resize and crop is not seen: the fault is found from the final tensor then."""
+        return "normalize" in self.stages and not {"resize", "center_crop"} <= set(self.stages)
 
     @property
     def early_rgb(self) -> bool:

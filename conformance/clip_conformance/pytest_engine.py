@@ -63,13 +63,15 @@ class Engine:
         if fixture.expect == "reject":
             return [REJECTED]
         stages = self._ready.scored
-        decodes = "decode" in self._ready.stages
-        if self._ready.black_box:
-            pinned = pinned_stage(fixture, self._target.n_px)
-            stages = [pinned] if pinned is not None and not (pinned == "decode" and decodes) else []
-        elif self._ready.early_rgb and fixture.mode != "RGB":
+        seen = {*stages, *self._ready.stages}
+        if stages == ["normalize"]:
+            stages = []
+        if self._ready.early_rgb and fixture.mode != "RGB":
             stages = [stage for stage in stages if stage not in ("resize", "center_crop")]
-        decode = ["decode"] if fixture.scope == "files" and decodes else []
+        pinned = pinned_stage(fixture, self._target.n_px)
+        if self._ready.hides and pinned is not None and (pinned == "normalize" or pinned not in seen):
+            stages = list(dict.fromkeys([pinned, *stages]))
+        decode = ["decode"] if fixture.scope == "files" and "decode" in seen else []
         return [*decode, *stages, END_TO_END]
 
     def problem(self, slug: str, what: str) -> str:
@@ -84,6 +86,8 @@ class Engine:
         if what == REJECTED:
             return "" if case.level == "exact" else case.message
         checks = [check for check in case.checks if _matches(check, what)]
+        # A stage that was neither alone nor on the canon's input is seen end to end.
+        checks = checks or [check for check in case.checks if check.stage == what]
         if not checks:
             return f"{what} was not scored"
         failing = [check for check in checks if not reaches(check.level, self._required)]

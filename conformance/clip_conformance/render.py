@@ -15,6 +15,8 @@ from clip_conformance.report import Report
 from clip_conformance.scoring.levels import reaches
 from clip_conformance.summary import StageSummary, Summary
 
+# Columns that the table needs before the worst fixture.
+_FIGURES = 66
 _COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
 
 
@@ -43,13 +45,21 @@ class Bar(Listener):
     ) -> None:
         self._progress.stop()
 
+    def count(self, what: str, total: int) -> None:
+        """Show what is done and how often it will be."""
+        self._progress.update(self._task, description=what, total=total)
+
+    def step(self, case: str) -> None:
+        """Advance by a case and show its id."""
+        self._progress.update(self._task, advance=1, case=escape(case))
+
     def begin(self, header: Header) -> None:
         """Show the number of cases."""
-        self._progress.update(self._task, description="scoring", total=header.expected)
+        self.count("scoring", header.expected)
 
     def done(self, case: Case) -> None:
-        """Advance by a case and show its name."""
-        self._progress.update(self._task, advance=1, case=escape(case.id))
+        """Advance by a case."""
+        self.step(case.id)
 
 
 def output() -> Console:
@@ -65,7 +75,7 @@ def show(report: Report, console: Console) -> None:
     for note in report.header.notes:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
     console.print()
-    console.print(_table(report))
+    console.print(_table(report, console.width))
     console.print(_scopes(summary), highlight=False)
     trouble = [case for case in report.cases if case.status != "ok"]
     for case in trouble[:3]:
@@ -73,14 +83,14 @@ def show(report: Report, console: Console) -> None:
     if len(trouble) > 3:
         console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
     if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
-        console.print(Text(_last_words(report.worker_log), style="dim"), soft_wrap=True)
+        console.print(Text(f"The candidate's stderr ends with\n{_last_words(report.worker_log)}", style="dim"))
     for finding in summary.diagnosis:
         console.print(Text(f"Dialect {finding.fault} reproduces every divergent case bit for bit. {finding.title}."))
         console.print(Text(f"Fix: {finding.fix}"))
     console.print(verdict(summary), highlight=False, soft_wrap=True)
 
 
-def _last_words(log: str, lines: int = 5) -> str:
+def _last_words(log: str, lines: int = 8) -> str:
     """Return what matters of a worker's stderr: the innermost frames of a crash, or else the end."""
     _, fatal, trace = log.rpartition("Fatal Python error")
     if fatal:
@@ -94,10 +104,10 @@ def _title(summary: Summary) -> Text:
     text = Text(about.get("name", "?"), style="bold")
     text.append(f"  {summary.model} ({sizes} px)  spec {summary.spec}", style="")
     itself = " ".join(about[key] for key in ("implementation", "version") if about.get(key))
-    language = about.get("language", "python")
-    said = [itself, *([language] if language != "python" else [])]
+    if itself and about.get("language"):
+        itself += f" ({about['language']})"
     known = [name for name in _PACKAGES if name in environment] if "Pillow" in environment else list(environment)[:8]
-    line = " · ".join([*filter(None, said), *(f"{name} {environment[name]}" for name in known)])
+    line = " · ".join([*filter(None, [itself]), *(f"{name} {environment[name]}" for name in known)])
     return text.append(f"\n{line}", style="dim") if line else text
 
 
@@ -114,11 +124,11 @@ _PACKAGES = (
 )
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, width: int) -> Table:
     summary = report.summary
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("stage", no_wrap=True, min_width=11)
-    table.add_column("level", no_wrap=True, min_width=10)
+    table.add_column("level", no_wrap=True, min_width=14)
     for name in ("cases", "passed", "peak", "mean", "bias"):
         table.add_column(name, justify="right", no_wrap=True, min_width=6 if name in ("mean", "passed") else 5)
     table.add_column("worst fixture", overflow="ellipsis", no_wrap=True)
@@ -127,16 +137,16 @@ def _table(report: Report) -> Table:
         if row is not None:
             blamed = stage in summary.blame
             inherits = bool(summary.blame) and not blamed and not reaches(row.level, summary.required)
-            table.add_row(*_row(stage, row, blamed=blamed, inherits=inherits))
+            table.add_row(*_row(stage, row, width, blamed=blamed, inherits=inherits))
         elif stage == "to_tensor" and list(report.header.stages) == ["normalize"]:
             blamed = stage in summary.blame
             table.add_row(Text(stage, style="red bold" if blamed else "dim"), Text("with normalize", style="dim"))
     if summary.end_to_end is not None:
-        table.add_row(*_row("end to end", summary.end_to_end))
+        table.add_row(*_row("end to end", summary.end_to_end, width))
     return table
 
 
-def _row(name: str, row: StageSummary, *, blamed: bool = False, inherits: bool = False) -> list[Text | str]:
+def _row(name: str, row: StageSummary, width: int, *, blamed: bool = False, inherits: bool = False) -> list[Text | str]:
     remarks = [row.worst, row.note, "inherited" if inherits else ""]
     return [
         Text(name, style="red bold" if blamed else ""),
@@ -146,8 +156,15 @@ def _row(name: str, row: StageSummary, *, blamed: bool = False, inherits: bool =
         figure(row.peak),
         figure(row.mean),
         figure(row.bias),
-        Text(": ".join(remark for remark in remarks if remark), style="dim"),
+        _cut(": ".join(remark for remark in remarks if remark), width - _FIGURES),
     ]
+
+
+def _cut(remark: str, room: int) -> Text:
+    """Return a remark that leaves the figures beside it their room."""
+    text = Text(remark, style="dim")
+    text.truncate(max(room, 12), overflow="ellipsis")
+    return text
 
 
 def figure(value: float | None) -> str:

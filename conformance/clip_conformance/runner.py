@@ -22,6 +22,8 @@ from clip_conformance.transports.base import Broken, Candidate, Transport
 from clip_fixtures import Fixture
 from clip_spec import LevelId, StageId
 
+# What is kept of a candidate's own words.
+_MESSAGE = 300
 # Inputs that lie ready for each lane, made while the candidate works.
 _AHEAD = 2
 
@@ -135,7 +137,7 @@ class Runner:
             # An orderly answer without an output is a refusal (CNF-5), whatever the language calls it.
             refused = must_reject and reply.status in ("rejected", "error")
             if reply.status != "ok":
-                status, message = reply.status, reply.message
+                status, message = reply.status, " ".join(reply.message.split())[:_MESSAGE]
             elif must_reject:
                 message = "accepted an image that must be rejected"
             else:

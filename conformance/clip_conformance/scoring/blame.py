@@ -45,7 +45,8 @@ def blame_staged(cases: Iterable[Case], required: LevelId, *, early_rgb: bool) -
         if failing and not alone:
             # A file may be RGB and carry transparency beside its pixels.
             beside = case.mode != "RGB" or case.scope == "files"
-            found.add("convert_rgb" if early_rgb and beside else failing[0].stage)
+            first = in_order(check.stage for check in failing)[0]
+            found.add("convert_rgb" if early_rgb and beside else first)
     return in_order(found)
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+import clip_spec
 from clip_conformance import arrays, protocol
 from clip_conformance.cases import (
+    active_stages,
     case_id,
     expected_array,
     expected_digests,
@@ -61,7 +63,7 @@ class CaseScoring:
                     arrays.write(keep, got)
         checks = [self._check(stage, "cumulative", deviation) for stage, deviation in found.items()]
         alone: list[StageId] = ["decode"] if "decode" in outputs else []
-        alone += [] if self._ready.black_box else self._ready.scored
+        alone += [] if self._ready.scored == ["normalize"] else self._ready.scored
         isolated = [self._isolated(stage, found) for stage in alone if self._compared(stage)]
         return [*checks, *(check for check in isolated if check is not None), *self._pinned(found)]
 
@@ -100,33 +102,40 @@ class CaseScoring:
 
         None where the candidate cannot run the stage alone.
         """
-        before = previous(stage)
-        if stage == "decode" or (stage in found and self._had_canonical_input(stage, before, found)):
+        if stage == "decode" or (stage in found and self._had_canonical_input(stage, found)):
             return self._check(stage, "isolated", found[stage])
         if stage not in self._ready.alone:
             return None
+        before = previous(stage)
         reply = self._run_stage(stage_message(self._reference(), before, self._folder), stage, before)
         output = reply.outputs.get(stage)
         if reply.status != "ok" or not isinstance(output, protocol.Output):
             return Check(stage=stage, view="isolated", level="divergent", note=reply.message or "no output")
         return self._check(stage, "isolated", self._measure(stage, output)[0])
 
-    def _had_canonical_input(self, stage: StageId, before: StageId, found: dict[StageId, Deviation]) -> bool:
+    def _had_canonical_input(self, stage: StageId, found: dict[StageId, Deviation]) -> bool:
+        """Return whether what came before a stage, as far as it is seen, is the canon's."""
         early = self._ready.early_rgb
-        if before == "decode":
-            # A file may carry transparency beside its pixels, which an early conversion may have used.
-            decoded = "decode" in found and found["decode"].identical
-            return self._fixture.scope != "files" or (decoded and not early)
         if early and stage == "convert_rgb":
             return False
-        return before in found and found[before].identical
+        # What the candidate does not show has to leave this fixture alone; the float end is one.
+        acting = active_stages(self._fixture, self._n_px)
+        ids = clip_spec.stage_ids()
+        for before in reversed(ids[1 : ids.index(stage)]):
+            if before in found:
+                return found[before].identical
+            if before in acting:
+                return False
+        # A file may carry transparency beside its pixels, which an early conversion may have used.
+        decoded = "decode" in found and found["decode"].identical
+        return self._fixture.scope != "files" or (decoded and not early)
 
     def _pinned(self, found: dict[StageId, Deviation]) -> list[Check]:
-        """Return the check of the stage that the fixture exercises alone, for a black box."""
+        """Return the check of the stage that the fixture exercises alone, where the candidate does not show it."""
         stage = pinned_stage(self._fixture, self._n_px)
-        if not self._ready.black_box or stage is None or "normalize" not in found:
+        if not self._ready.hides or stage is None or "normalize" not in found:
             return []
-        if stage == "decode" and "decode" in found:
+        if stage in found and (stage != "normalize" or self._ready.scored != ["normalize"]):
             return []
         view: View = "isolated" if stage == "normalize" else "cumulative"
         return [self._check("normalize", view, found["normalize"], as_stage=stage, as_view="pinned")]

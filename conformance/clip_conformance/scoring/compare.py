@@ -39,6 +39,8 @@ class Deviation:
 
 # Beyond this an error in LSB may no longer be a finite number.
 _ABSURD = 1e30
+# And no preprocessor means more than this, whatever its scale.
+_SANE = 1e4
 _FLOORS = tuple({bound.floor for bound in clip_spec.levels().bounds})
 _PEAKS = tuple({bound.peak for bound in clip_spec.levels().bounds})
 
@@ -59,11 +61,11 @@ def compare(stage: StageId, got: NDArray[Any], want: NDArray[Any], mode: str = "
         return Deviation(problem=f"shape {list(got.shape)}, expected {list(want.shape)}{_layout(got, want)}")
     note = "" if got.dtype.newbyteorder("=") == want.dtype else f"dtype {got.dtype}, expected {want.dtype}"
     if got.dtype.kind == "f" and not np.isfinite(got).all():
-        return Deviation(problem=f"{int((~np.isfinite(got)).sum())} samples are not finite")
+        return Deviation(problem=f"{int((~np.isfinite(got)).sum())} samples are not finite{_swapped(got)}")
     if not note and np.array_equal(_bits(got), _bits(want)):
         return Deviation(identical=True)
     if not (largest := float(np.abs(got).max(initial=0))) < _ABSURD:
-        return Deviation(problem=f"samples as large as {largest:.1e}")
+        return Deviation(problem=f"samples as large as {largest:.1e}{_swapped(got)}")
     error = got.astype(np.float64) - want.astype(np.float64)
     absolute = np.abs(error)
     in_lsb = error * _per_lsb(stage)
@@ -101,6 +103,13 @@ def _ulp(got: NDArray[Any], want: NDArray[np.float32]) -> int:
 
 def _int_bits(array: NDArray[Any]) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, dtype=np.float32).view(np.int32).astype(np.int64)
+
+
+def _swapped(got: NDArray[Any]) -> str:
+    """Say that the bytes are in the wrong order, where they make sense in the other."""
+    other = got.byteswap()
+    sane = np.isfinite(other).all() and np.abs(other).max(initial=0) < _SANE
+    return "; in the other byte order they are sound, write little-endian" if sane else ""
 
 
 def _layout(got: NDArray[Any], want: NDArray[Any]) -> str:

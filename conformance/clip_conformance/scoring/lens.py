@@ -46,9 +46,14 @@ class Lens:
 
 
 def laid_out(tensor: NDArray[Any], layout: str) -> NDArray[Any]:
-    """Return a tensor as [channel, row, column] from one of the layouts that are met: chw, hwc, cwh."""
+    """Return a tensor as [channel, row, column] from one of the layouts that are met: chw, hwc, cwh, interleaved.
+
+    "interleaved" is hwc that claims to be chw, as bare samples do.
+    """
     if layout == "hwc":
         return tensor.transpose(2, 0, 1)
+    if layout == "interleaved":
+        return tensor.reshape(*tensor.shape[1:], 3).transpose(2, 0, 1)
     return tensor.transpose(0, 2, 1) if layout == "cwh" else tensor
 
 
@@ -67,7 +72,7 @@ def recover(noise: NDArray[np.uint8], tensor: NDArray[Any], flats: dict[int, NDA
         flats: the candidate's outputs for grey images, by their value.
     """
     n_px = noise.shape[0]
-    layouts = {(3, n_px, n_px): ("chw", "cwh"), (n_px, n_px, 3): ("hwc",)}.get(tensor.shape, ())
+    layouts = {(3, n_px, n_px): ("chw", "cwh", "interleaved"), (n_px, n_px, 3): ("hwc",)}.get(tensor.shape, ())
     for layout in layouts:
         planes = laid_out(tensor, layout)
         if not np.isfinite(planes).all():

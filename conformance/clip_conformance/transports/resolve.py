@@ -57,18 +57,18 @@ def resolve(
     checker = Strict() if strict else None
     if text.startswith("cmd:"):
         name = text
-        words_of = words(text.removeprefix("cmd:"), "cmd:")
+        conversation_words(text, folder)
     else:
         setup = _setup(candidate, folder, kind)
         name = setup.target
         file = folder / "candidate.json"
         file.write_bytes(msgspec.json.encode(setup))
-        words_of = [sys.executable, "-X", "faulthandler", "-m", "clip_conformance.worker", str(file)]
+    worker = [sys.executable, "-X", "faulthandler", "-m", "clip_conformance.worker", str(folder / "candidate.json")]
 
     def converse(lane: Path) -> Transport:
         return Conversation(
             name,
-            [word.replace("{workdir}", str(lane)) for word in words_of] if text.startswith("cmd:") else words_of,
+            conversation_words(text, lane) if text.startswith("cmd:") else worker,
             lane,
             suite=version(),
             threads=max(1, cores // jobs),
@@ -77,6 +77,16 @@ def resolve(
         )
 
     return Candidate(converse, jobs=jobs)
+
+
+def conversation_words(candidate: str, folder: Path) -> list[str]:
+    """Return the words of a cmd: candidate that works in a folder.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = words(candidate.removeprefix("cmd:"), "cmd:")
+    return [word.replace("{workdir}", str(folder)) for word in found]
 
 
 def _setup(candidate: Any, folder: Path, kind: InputKind) -> Setup:
