@@ -4,7 +4,7 @@ import PIL
 import pytest
 
 from clip_conformance import check
-from clip_conformance.cases import reference_trace
+from clip_conformance.cases import reference_stages
 from clip_fixtures import digest, fixtures, goldens
 
 PILLOW = tuple(int(part) for part in PIL.__version__.split(".")[:2])
@@ -28,7 +28,7 @@ def drifting():
         fixture.slug
         for fixture in fixtures().values()
         if fixture.expect == "image"
-        and digest(reference_trace(fixture, 224, dialect=DIALECT).resize) != goldens(224)[fixture.slug]["resize"]
+        and digest(reference_stages(fixture, 224, dialect=DIALECT).resize) != goldens(224)[fixture.slug]["resize"]
     }
 
 

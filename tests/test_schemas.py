@@ -17,13 +17,14 @@ import clip_conformance
 import clip_fixtures.types
 import clip_spec
 import clip_spec.types
-from clip_conformance import protocol, records, summary
+from clip_conformance import bundle, protocol, records, summary
 
 Node = dict[str, Any]
 
-NAMES = ("canon", "faults", "fixtures", "levels", "models", "protocol", "report", "summary")
+NAMES = ("bundle", "canon", "faults", "fixtures", "levels", "models", "protocol", "report", "summary")
 WRITTEN = {"report": records.Line, "summary": summary.Summary}
 READ = {
+    "bundle": (bundle.Bundle, bundle.BundleCase),
     "canon": clip_spec.types.Canon,
     "faults": clip_spec.types.Faults,
     "fixtures": clip_fixtures.types.Catalogue,

@@ -33,7 +33,7 @@ def write(path: Path, samples: NDArray[Any]) -> int:
         header = {"descr": npy.dtype_to_descr(little.dtype), "fortran_order": False, "shape": little.shape}
         npy.write_array_header_1_0(file, header)
         offset = file.tell()
-        file.write(little.tobytes())
+        file.write(little.data if little.size else b"")
     return offset
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 import clip_spec
 from clip_conformance import arrays, protocol
-from clip_conformance.cases import Target, case_id, expected_array, expected_digests, input_message, reference_trace
+from clip_conformance.cases import Target, case_id, expected_array, expected_digests, input_message, reference_stages
 from clip_conformance.errors import UsageError
 from clip_conformance.transports.transcript import file_digest
 from clip_conformance.version import version
@@ -131,7 +131,7 @@ def _case(folder: Path, fixture: Fixture, target: Target, wanted: Wanted) -> Bun
 def _stages(folder: Path, fixture: Fixture, n_px: int, wanted: Wanted) -> dict[StageId, Expected]:
     digests = expected_digests(fixture, n_px)
     written = [stage for stage in digests if wanted == "all" or (wanted, stage) == ("final", "normalize")]
-    traced = reference_trace(fixture, n_px) if written else None
+    traced = reference_stages(fixture, n_px) if written else None
     found: dict[StageId, Expected] = {}
     for stage in digests:
         shape, dtype = expected_array(fixture, n_px, stage)

@@ -15,8 +15,8 @@ import clip_spec
 from clip_conformance import png, protocol
 from clip_conformance.errors import UsageError
 from clip_conformance.images import as_input
-from clip_fixtures import Fixture, build, file_path, fixtures, goldens
-from clip_reference import Trace, trace
+from clip_fixtures import Fixture, build, file_path, fixtures, goldens, pixels
+from clip_reference import Stages
 from clip_reference.geometry import resized_size
 from clip_reference.source import open_source
 from clip_spec import ScopeId, StageId
@@ -123,15 +123,28 @@ def source_of(fixture: Fixture, n_px: int) -> Any:
     return file_path(fixture) if fixture.scope == "files" else build(fixture, n_px)
 
 
-def reference_trace(fixture: Fixture, n_px: int, *, dialect: str | None = None) -> Trace:
-    """Return the reference's stages of a case."""
-    return trace(source_of(fixture, n_px), n_px, dialect=dialect)
+def samples_of(fixture: Fixture, n_px: int) -> Any:
+    """Return what the reference starts from at the least cost: RGB as an array (INP-1), the rest as `source_of`."""
+    plain = fixture.scope == "arrays" and fixture.expect == "image"
+    return pixels(fixture, n_px) if plain else source_of(fixture, n_px)
 
 
-def input_message(fixture: Fixture, n_px: int, folder: Path, *, picture: bool = False) -> protocol.Input:
+def reference_stages(fixture: Fixture, n_px: int, *, dialect: str | None = None) -> Stages:
+    """Return the reference's stages of a case, computed as they are asked for."""
+    return Stages(source_of(fixture, n_px), n_px, dialect=dialect)
+
+
+def input_message(
+    fixture: Fixture, n_px: int, folder: Path, *, picture: bool = False, source: Any = None
+) -> protocol.Input:
     """Write a fixture's image where a candidate can read it, and return what names it in a message.
 
-    With `picture` it is a PNG wherever PNG can carry the mode.
+    Args:
+        fixture: whose image.
+        n_px: the side of the model's input.
+        folder: where it is written.
+        picture: whether it is a PNG wherever PNG can carry the mode.
+        source: what `samples_of` or `source_of` returned for the fixture, if it was made already.
     """
     name = case_id(fixture, n_px)
     if fixture.scope == "files":
@@ -139,11 +152,11 @@ def input_message(fixture: Fixture, n_px: int, folder: Path, *, picture: bool = 
         copy = folder / f"{name}{file.suffix}"
         shutil.copyfile(file, copy)
         return protocol.Input(kind="file", path=str(copy))
-    image = build(fixture, n_px)
+    image = source_of(fixture, n_px) if source is None else source
     if fixture.expect == "reject":
         return as_input(folder / f"{name}.npy", _unchecked_samples(image), image.mode)
-    source = open_source(image)
-    samples, palette = source.read_all(), source.palette
+    opened = open_source(image)
+    samples, palette = opened.read_all(), opened.palette
     if picture and png.carries(fixture.mode):
         path = folder / f"{name}.png"
         png.write(path, samples, fixture.mode, palette, fixture.transparency)
@@ -156,14 +169,14 @@ def _unchecked_samples(image: Image.Image) -> NDArray[np.uint8]:
     return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, len(image.getbands()))
 
 
-def stage_message(traced: Trace, stage: StageId, folder: Path) -> protocol.Input:
+def stage_message(reference: Stages, stage: StageId, folder: Path) -> protocol.Input:
     """Write the canon's output of a stage as the input of the next, and return what names it in a message."""
-    samples = getattr(traced, stage)
+    samples = getattr(reference, stage)
     path = folder / f"from-{stage}.npy"
     if stage in ("to_tensor", "normalize"):
         return as_input(path, samples)
-    mode = "RGB" if stage == "convert_rgb" else traced.mode
-    return as_input(path, samples, mode, traced.palette if mode == "P" else None)
+    mode = "RGB" if stage == "convert_rgb" else reference.mode
+    return as_input(path, samples, mode, reference.palette if mode == "P" else None)
 
 
 def previous(stage: StageId) -> StageId:

@@ -14,13 +14,14 @@ from clip_conformance.errors import UsageError
 from clip_conformance.records import REPORT_SCHEMA, Case, Finding, Footer, Header
 from clip_conformance.report import Report
 from clip_conformance.runner import Runner
-from clip_conformance.scoring.blame import blame_black_box, blame_staged, in_order
+from clip_conformance.scoring.blame import PROBES, blame_black_box, blame_staged, in_order
 from clip_conformance.scoring.dialects import find_dialects
+from clip_conformance.scoring.levels import reaches
 from clip_conformance.transports.resolve import resolve
 from clip_conformance.transports.setup import InputKind
 from clip_conformance.transports.transcript import Recorder
 from clip_conformance.version import version
-from clip_fixtures import Fixture
+from clip_fixtures import Fixture, fixtures
 from clip_spec import LevelId, ScopeId, StageId
 
 SCOPES: tuple[ScopeId, ...] = get_args(ScopeId)
@@ -154,7 +155,8 @@ def _run(
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
             if ready.hides:
-                blame |= set(blame_black_box(found, runner.finals, settings.require))
+                seen = [*found, *_probes(runner, found, target.n_px, settings.require)]
+                blame |= set(blame_black_box(seen, runner.finals, settings.require))
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
             explained = find_dialects(found, runner.finals)
@@ -166,6 +168,17 @@ def _run(
     diagnosis = [] if unexplained or len(findings) > 1 else list(findings.values())
     footer = Footer(cases=len(cases), expected=header.expected, blame=in_order(blame), diagnosis=diagnosis)
     return Report(header, cases, footer, worker_log=runner.log())
+
+
+def _probes(runner: Runner, found: list[Case], n_px: int, required: LevelId) -> list[Case]:
+    """Run the fixtures that tell the stages of a black box apart, where it fails and they were not selected.
+
+    They are not part of the report.
+    """
+    if all(case.status != "ok" or reaches(case.level, required) for case in found):
+        return []
+    ran = {case.fixture for case in found}
+    return runner.run([fixtures()[slug] for slug in PROBES if slug not in ran], n_px, lambda case: None)
 
 
 def _about(runner: Runner, settings: _Settings) -> dict[str, str]:

@@ -112,6 +112,7 @@ def _title(summary: Summary) -> Text:
 
 
 _PACKAGES = (
+    "python",
     "Pillow",
     "torch",
     "torchvision",
@@ -191,7 +192,7 @@ def verdict(summary: Summary) -> Text:
     share = f"{summary.reached} of {summary.cases} cases reach {summary.required}"
     if summary.passed:
         done = "conforms" if reaches(summary.level, "equivalent") else "is accepted"
-        if "normalize" not in summary.stages and summary.end_to_end is None:
+        if summary.stages and "normalize" not in summary.stages and summary.end_to_end is None:
             done += f" at {', '.join(summary.stages)} alone"
         return Text(f"{summary.level.upper()}: {name} {done}; {share}.", style=f"bold {_COLOURS[summary.level]}")
     where = f" leaves the canon at {', '.join(summary.blame)}" if summary.blame else ""

@@ -49,7 +49,7 @@ def replay(folder: Path, candidate: str, work: Path, seconds: float) -> Iterator
     for lane in dict.fromkeys(entry.lane for entry in lines if entry.lane):
         place = work / f"lane-{lane}"
         place.mkdir()
-        argv = conversation_words(candidate, place)
+        argv = conversation_words(candidate, work)
         conversation = Conversation(candidate, argv, place, suite=version())
         try:
             yield from _lane(conversation, [entry for entry in lines if entry.lane == lane], folder, place, seconds)

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clip_conformance import protocol
 from clip_conformance.cases import (
@@ -14,6 +15,7 @@ from clip_conformance.cases import (
     case_id,
     input_message,
     pinned_stage,
+    samples_of,
 )
 from clip_conformance.records import Case, Check, Status
 from clip_conformance.scoring.checks import CaseScoring, Outputs
@@ -96,9 +98,12 @@ class Runner:
     def run(self, chosen: list[Fixture], n_px: int, done: Callable[[Case], None]) -> list[Case]:
         """Run fixtures and return their cases in the same order; `done` is called as they finish."""
         results: dict[str, Case] = {}
-        inputs = _Inputs(chosen, n_px, self._folder, ahead=_AHEAD * len(self._lanes), picture=self._candidate.pictures)
-        with inputs, ThreadPoolExecutor(len(self._lanes)) as pool:
-            pending = [pool.submit(self._on_lane, fixture, n_px, inputs) for fixture in chosen]
+        lanes = len(self._lanes)
+        inputs = _Inputs(chosen, n_px, self._folder, ahead=_AHEAD * lanes, picture=self._candidate.pictures)
+        # One thread scores while another waits for the candidate's next answer.
+        with inputs, ThreadPoolExecutor(2 * lanes) as pool:
+            waiting = iter(chosen)
+            pending = [pool.submit(self._run_next, waiting, n_px, inputs) for _ in chosen]
             try:
                 for future in as_completed(pending):
                     case = future.result()
@@ -111,76 +116,87 @@ class Runner:
                 raise
         return [results[fixture.slug] for fixture in chosen]
 
-    def _on_lane(self, fixture: Fixture, n_px: int, inputs: "_Inputs") -> Case:
+    @contextmanager
+    def _lane(self) -> Iterator[Lane]:
         with self._free:
             while not self._idle:
                 self._free.wait()
             lane = self._idle.pop()
         try:
-            with inputs.taken(fixture) as image:
-                return self._run_case(lane, fixture, n_px, image)
+            yield lane
         finally:
             with self._free:
                 self._idle.append(lane)
                 self._free.notify()
 
-    def _run_case(self, lane: Lane, fixture: Fixture, n_px: int, image: protocol.Input) -> Case:
-        """Run and score one case."""
-        lane.seconds = 0.0
-        status: Status = "ok"
-        message = ""
-        checks: list[Check] = []
-        must_reject = fixture.expect == "reject"
-        refused = False
-        try:
-            reply = self._ask(lane, fixture, n_px, image)
-            # An orderly answer without an output is a refusal (CNF-5), whatever the language calls it.
-            refused = must_reject and reply.status in ("rejected", "error")
-            if reply.status != "ok":
-                status, message = reply.status, " ".join(reply.message.split())[:_MESSAGE]
-            elif must_reject:
-                message = "accepted an image that must be rejected"
-            else:
-                checks = self._score(lane, fixture, n_px, reply)
-                if not self._only and "normalize" not in reply.outputs:
-                    status = "missing"
-                    message = "no output end to end"
-                    if scored := lane.ready.scored:
-                        message += f"; what it has can be scored with --stage {scored[0]}"
-        except Broken as broken:
-            status, message = broken.status, str(broken)
-        level: LevelId = worst(check.level for check in checks) if status == "ok" else "divergent"
-        if refused:
-            status, level = "ok", "exact"
+    def _run_next(self, waiting: Iterator[Fixture], n_px: int, inputs: "_Inputs") -> Case:
+        """Run and score the next case; the lane is free as soon as the scoring does not need it."""
+        outcome: _Outcome | None = None
+        with self._lane() as lane:
+            with self._lock:
+                fixture = next(waiting)  # chosen with the lane: on one lane the cases run in their order
+            lane.seconds = 0.0
+            out = lane.folder / fixture.slug
+            shutil.rmtree(out, ignore_errors=True)
+
+            def send(given: protocol.Input, stages: list[StageId], start: StageId | None = None) -> protocol.Result:
+                return self._send(lane, case_id(fixture, n_px), given, stages, out, start)
+
+            with inputs.taken(fixture) as (image, source):
+                scoring = CaseScoring(
+                    fixture,
+                    n_px,
+                    source,
+                    lane.ready,
+                    lane.folder,
+                    lambda given, stage, start: send(given, [stage], start),
+                )
+                try:
+                    reply = send(image, _asked(fixture, lane.ready))
+                    if lane.ready.alone:
+                        outcome = self._outcome(fixture, n_px, reply, scoring)
+                except Broken as broken:
+                    outcome = _Outcome(broken.status, "divergent", str(broken))
+            seconds = lane.seconds
+        outcome = outcome or self._outcome(fixture, n_px, reply, scoring)
+        shutil.rmtree(out, ignore_errors=True)
         return Case(
             id=case_id(fixture, n_px),
             fixture=fixture.slug,
             scope=fixture.scope,
             mode=fixture.mode,
             n_px=n_px,
-            status=status,
-            level=level,
+            status=outcome.status,
+            level=outcome.level,
             pins=pinned_stage(fixture, n_px) or "",
-            seconds=round(lane.seconds, 6),
-            message=message,
-            checks=checks,
+            seconds=round(seconds, 6),
+            message=outcome.message,
+            checks=outcome.checks,
         )
 
-    def _ask(self, lane: Lane, fixture: Fixture, n_px: int, image: protocol.Input) -> protocol.Result:
-        stages = lane.ready.scored
-        if fixture.scope == "files" and "decode" in lane.ready.stages:
-            stages = ["decode", *stages]
-        return self._send(lane, fixture, n_px, image, stages)
+    def _outcome(self, fixture: Fixture, n_px: int, reply: protocol.Result, scoring: CaseScoring) -> "_Outcome":
+        if fixture.expect == "reject":
+            # An orderly answer without an output is a refusal (CNF-5), whatever the language calls it.
+            if reply.status in ("rejected", "error"):
+                return _Outcome("ok", "exact", _said(reply))
+            accepted = "accepted an image that must be rejected" if reply.status == "ok" else _said(reply)
+            return _Outcome(reply.status, "divergent", accepted)
+        if reply.status != "ok":
+            return _Outcome(reply.status, "divergent", _said(reply))
+        checks = self._score(fixture, n_px, reply, scoring)
+        if self._only or "normalize" in reply.outputs:
+            return _Outcome("ok", worst(check.level for check in checks), "", checks)
+        message = "no output end to end"
+        if reply.outputs:
+            message += f"; what it has can be scored with --stage {next(iter(reply.outputs))}"
+        return _Outcome("missing", "divergent", message, checks)
 
-    def _score(self, lane: Lane, fixture: Fixture, n_px: int, reply: protocol.Result) -> list[Check]:
-        def run_stage(image: protocol.Input, stage: StageId, start: StageId) -> protocol.Result:
-            return self._send(lane, fixture, n_px, image, [stage], start)
-
+    def _score(self, fixture: Fixture, n_px: int, reply: protocol.Result, scoring: CaseScoring) -> list[Check]:
         keep = self._folder / f"final-{n_px}-{fixture.slug}.npy"
         outputs: Outputs = {
             stage: found for stage, found in reply.outputs.items() if isinstance(found, protocol.Output)
         }
-        checks = CaseScoring(fixture, n_px, lane.ready, lane.folder, run_stage).score(outputs, keep)
+        checks = scoring.score(outputs, keep)
         if keep.exists():
             self.finals[case_id(fixture, n_px)] = keep
         return [check for check in checks if not self._only or check.stage in self._only]
@@ -188,27 +204,43 @@ class Runner:
     def _send(
         self,
         lane: Lane,
-        fixture: Fixture,
-        n_px: int,
+        case: str,
         image: protocol.Input,
         stages: list[StageId],
-        start: StageId | None = None,
+        out: Path,
+        start: StageId | None,
     ) -> protocol.Result:
-        """Send one run message and return the reply."""
+        """Send one run message and return the reply; its outputs lie in a folder of its own below `out`."""
         with self._lock:
             self._seq += 1
             seq = self._seq
-        out = lane.folder / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir()
-        message = protocol.Run(
-            seq=seq, case=case_id(fixture, n_px), input=image, stages=stages, out=str(out), start=start
-        )
+        place = out / str(seq)
+        place.mkdir(parents=True)
+        message = protocol.Run(seq=seq, case=case, input=image, stages=stages, out=str(place), start=start)
         lane.transport.elapsed = 0.0
         try:
             return lane.transport.run(message, self._seconds)
         finally:
             lane.seconds += lane.transport.elapsed
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What becomes of a case."""
+
+    status: Status
+    level: LevelId
+    message: str
+    checks: list[Check] = field(default_factory=list)
+
+
+def _asked(fixture: Fixture, ready: protocol.Ready) -> list[StageId]:
+    decodes = fixture.scope == "files" and "decode" in ready.stages
+    return ["decode", *ready.scored] if decodes else ready.scored
+
+
+def _said(reply: protocol.Result) -> str:
+    return " ".join(reply.message.split())[:_MESSAGE]
 
 
 class _Inputs:
@@ -220,7 +252,7 @@ class _Inputs:
         self._waiting = iter(chosen)
         self._ahead = ahead
         self._lock = threading.Lock()
-        self._made: dict[str, Future[protocol.Input]] = {}
+        self._made: dict[str, Future[tuple[protocol.Input, Any]]] = {}
         self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> "_Inputs":
@@ -232,20 +264,22 @@ class _Inputs:
         self._pool.shutdown(cancel_futures=True)
 
     @contextmanager
-    def taken(self, fixture: Fixture) -> Iterator[protocol.Input]:
-        """Hand out the input of a case; its file is deleted afterwards."""
+    def taken(self, fixture: Fixture) -> Iterator[tuple[protocol.Input, Any]]:
+        """Hand out the input of a case, and what the reference starts from; the file is deleted afterwards."""
         while fixture.slug not in self._made:
             self._go_on(1)
-        image = self._made.pop(fixture.slug).result()
+        image, source = self._made.pop(fixture.slug).result()
         self._go_on(1)
         try:
-            yield image
+            yield image, source
         finally:
             Path(image.path).unlink(missing_ok=True)
 
     def _go_on(self, count: int) -> None:
         with self._lock:
             for _, fixture in zip(range(count), self._waiting, strict=False):
-                self._made[fixture.slug] = self._pool.submit(
-                    input_message, fixture, self._n_px, self._folder, picture=self._picture
-                )
+                self._made[fixture.slug] = self._pool.submit(self._make, fixture)
+
+    def _make(self, fixture: Fixture) -> tuple[protocol.Input, Any]:
+        source = samples_of(fixture, self._n_px)
+        return input_message(fixture, self._n_px, self._folder, picture=self._picture, source=source), source

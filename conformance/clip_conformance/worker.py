@@ -36,6 +36,8 @@ _REPORTED = {
     "timm": "timm",
     "cv2": "opencv-python-headless",
     "skimage": "scikit-image",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
 }
 
 
@@ -99,7 +101,7 @@ class Worker:
             stages=["decode", *self._adapter.stages],
             alone=list(self._adapter.alone),
             any_size=any_size(self._object),
-            environment=environment(),
+            environment=environment() | getattr(self._adapter, "environment", {}),
             notes=list(self._adapter.notes),
         )
 

@@ -2,10 +2,11 @@
 
 from clip_reference.errors import Rejected
 from clip_reference.models import available_models, input_resolution, preprocessor
-from clip_reference.pipeline import Trace, preprocess, trace
+from clip_reference.pipeline import Stages, Trace, preprocess, trace
 
 __all__ = [
     "Rejected",
+    "Stages",
     "Trace",
     "available_models",
     "input_resolution",

@@ -1,7 +1,8 @@
 """The canon from start to end: `trace` with every stage, `preprocess` with only what the result needs."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from clip_reference.color import convert_rgb
 from clip_reference.resample import Box, Reader, Size, resample_bands, resample_deep, resample_nearest
 from clip_reference.source import ImageInput, Source, open_source
 from clip_reference.tensor import normalize, to_tensor
+from clip_spec.types import CropRounding
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,72 @@ class Trace:
     normalize: NDArray[np.float32]
 
 
+class Stages:
+    """The output of every stage for one image, each computed when it is first asked for.
+
+    What is asked for decides what is computed: the crop alone needs no pixel that it discards (RSZ-11). The attributes
+    are those of `Trace`. The image must not change in the meantime.
+
+    Args:
+        image: as for `preprocess`.
+        n_px: the side of the model's input in pixels (MOD-1).
+        dialect: None for the canon, or the id of a dialect of the spec, to see what that software does.
+
+    Raises:
+        Rejected: the canon does not define this image; names the clause. A sample may be rejected as late as when the
+            stage is asked for.
+        KeyError: unknown dialect.
+    """
+
+    def __init__(self, image: ImageInput, n_px: int = 224, *, dialect: str | None = None) -> None:
+        self._source = open_source(image)
+        self.mode, self.palette = self._source.mode.id, self._source.palette
+        width, height = self._source.width, self._source.height
+        self._out_size = geometry.resized_size(width, height, _side(n_px))
+        self._transposed = False
+        rounding: CropRounding = "half-even"
+        if dialect is not None:
+            rules = {known.id: known for known in clip_spec.canon().dialects}[dialect]
+            rounding = rules.crop_rounding
+            self._transposed = _VERTICAL_FIRST[rules.pass_order](width, height, *self._out_size)
+        self._box = geometry.crop_box(*self._out_size, n_px, rounding)
+
+    @functools.cached_property
+    def decode(self) -> NDArray[Any]:
+        """Return the image itself."""
+        return self._source.read_all()
+
+    @functools.cached_property
+    def resize(self) -> NDArray[Any]:
+        """Return the whole resized image."""
+        if self._transposed:
+            return np.ascontiguousarray(_resize_transposed(self._source, self._out_size))
+        return np.ascontiguousarray(resize(self._source, self._out_size, (0, 0, *self._out_size)))
+
+    @functools.cached_property
+    def center_crop(self) -> NDArray[Any]:
+        """Return the crop."""
+        left, top, right, bottom = self._box
+        if self._transposed or "resize" in self.__dict__:
+            return self.resize[top:bottom, left:right].copy()
+        return resize(self._source, self._out_size, self._box)
+
+    @functools.cached_property
+    def convert_rgb(self) -> NDArray[np.uint8]:
+        """Return the crop as RGB."""
+        return np.ascontiguousarray(convert_rgb(self.mode, self.center_crop, self.palette))
+
+    @functools.cached_property
+    def to_tensor(self) -> NDArray[np.float32]:
+        """Return the tensor in [0, 1]."""
+        return to_tensor(self.convert_rgb)
+
+    @functools.cached_property
+    def normalize(self) -> NDArray[np.float32]:
+        """Return the model's input."""
+        return normalize(self.to_tensor)
+
+
 def preprocess(image: ImageInput, n_px: int = 224) -> NDArray[np.float32]:
     """Return the model's input for one image, float32 [3, n_px, n_px], bit for bit the canon's.
 
@@ -47,10 +115,8 @@ def preprocess(image: ImageInput, n_px: int = 224) -> NDArray[np.float32]:
     Raises:
         Rejected: the canon does not define this image; names the clause.
     """
-    source = open_source(image)
-    out_size = geometry.resized_size(source.width, source.height, _side(n_px))
-    crop = resize(source, out_size, geometry.crop_box(*out_size, n_px))
-    return normalize(to_tensor(convert_rgb(source.mode.id, crop, source.palette)), in_place=True)
+    stages = Stages(image, n_px)
+    return normalize(to_tensor(convert_rgb(stages.mode, stages.center_crop, stages.palette)), in_place=True)
 
 
 def trace(image: ImageInput, n_px: int = 224, *, dialect: str | None = None) -> Trace:
@@ -65,30 +131,8 @@ def trace(image: ImageInput, n_px: int = 224, *, dialect: str | None = None) -> 
         Rejected: the canon does not define this image; names the clause.
         KeyError: unknown dialect.
     """
-    source = open_source(image)
-    out_size = geometry.resized_size(source.width, source.height, _side(n_px))
-    whole = (0, 0, *out_size)
-    if dialect is None:
-        resized, box = resize(source, out_size, whole), geometry.crop_box(*out_size, n_px)
-    else:
-        rules = {known.id: known for known in clip_spec.canon().dialects}[dialect]
-        box = geometry.crop_box(*out_size, n_px, rules.crop_rounding)
-        vertical = _VERTICAL_FIRST[rules.pass_order](source.width, source.height, *out_size)
-        resized = _resize_transposed(source, out_size) if vertical else resize(source, out_size, whole)
-    left, top, right, bottom = box
-    crop = resized[top:bottom, left:right].copy()
-    rgb = np.ascontiguousarray(convert_rgb(source.mode.id, crop, source.palette))
-    tensor = to_tensor(rgb)
-    return Trace(
-        mode=source.mode.id,
-        palette=source.palette,
-        decode=source.read_all(),
-        resize=np.ascontiguousarray(resized),
-        center_crop=crop,
-        convert_rgb=rgb,
-        to_tensor=tensor,
-        normalize=normalize(tensor),
-    )
+    stages = Stages(image, n_px, dialect=dialect)
+    return Trace(**{field.name: getattr(stages, field.name) for field in fields(Trace)})
 
 
 def resize(source: Source, out_size: Size, window: Box) -> NDArray[Any]:

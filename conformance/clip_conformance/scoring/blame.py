@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import clip_spec
-from clip_conformance.cases import active_stages, reference_trace, source_of
+from clip_conformance.cases import active_stages, reference_stages, source_of
 from clip_conformance.records import Case
 from clip_conformance.scoring import lens as lenses
 from clip_conformance.scoring.compare import compare
 from clip_conformance.scoring.levels import level_of, reaches
 from clip_fixtures import fixtures
-from clip_reference import trace
+from clip_reference import Stages
 from clip_spec import LevelId, StageId
 
 _ALPHA = {"LA", "RGBA"}
@@ -24,18 +24,21 @@ _NOISE = "pin-noise"
 # Distinct values a channel needs before a slope and an offset can be told from it.
 _ENOUGH = 64
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
+# Enough to tell the float end, the crop and the resize of a black box apart.
+PROBES = (_NOISE, *_FLATS.values(), "crop-right-1", "crop-right-3", "crop-down-5", "down-500-noise", "sides-640x480")
 
 
 def in_order(stages: Iterable[StageId]) -> list[StageId]:
     """Return stages in pipeline order, each once."""
-    return [stage for stage in clip_spec.stage_ids() if stage in set(stages)]
+    found = set(stages)
+    return [stage for stage in clip_spec.stage_ids() if stage in found]
 
 
 def blame_staged(cases: Iterable[Case], required: LevelId, *, early_rgb: bool) -> list[StageId]:
     """Return the stages of a candidate that exposes them: those that fail on the canon's own input.
 
     A case whose stages all pass alone and which fails all the same is put on the conversion where the candidate
-    converts before it resizes, else on the first stage that fails end to end.
+    converts before it resizes, else on the first stage that is not exact: what it keeps within its bounds adds up.
     """
     found: set[StageId] = set()
     for case in cases:
@@ -45,8 +48,8 @@ def blame_staged(cases: Iterable[Case], required: LevelId, *, early_rgb: bool) -
         if failing and not alone:
             # A file may be RGB and carry transparency beside its pixels.
             beside = case.mode != "RGB" or case.scope == "files"
-            first = in_order(check.stage for check in failing)[0]
-            found.add("convert_rgb" if early_rgb and beside else first)
+            inexact = [check for check in case.checks if check.level != "exact"]
+            found.add("convert_rgb" if early_rgb and beside else in_order(check.stage for check in inexact)[0])
     return in_order(found)
 
 
@@ -121,7 +124,7 @@ class _BlackBox:
             return lenses.Lens(canon.order, canon.slope, canon.offset, (), spatial)
         for slug in sorted(failing):
             # The pin was not selected: any image that comes out right but for the float end shows it as well.
-            image = reference_trace(fixtures()[slug], self._n_px).convert_rgb
+            image = reference_stages(fixtures()[slug], self._n_px).convert_rgb
             if all(len(np.unique(image[..., band])) >= _ENOUGH for band in range(3)):
                 found = lenses.recover(image, self._final(slug), {})
                 if found is not None:
@@ -134,7 +137,7 @@ class _BlackBox:
             if slug in failing:
                 flats[value] = self._final(slug)
             else:
-                flats[value] = reference_trace(fixtures()[slug], self._n_px).normalize
+                flats[value] = reference_stages(fixtures()[slug], self._n_px).normalize
         return flats
 
     def _final(self, slug: str) -> NDArray[Any]:
@@ -142,7 +145,7 @@ class _BlackBox:
 
     def _fails_behind_lens(self, case: Case) -> bool:
         image = self._image(case)
-        return image is None or not self._matches(image, reference_trace(fixtures()[case.fixture], self._n_px))
+        return image is None or not self._matches(image, reference_stages(fixtures()[case.fixture], self._n_px))
 
     def _image(self, case: Case) -> NDArray[np.float64] | None:
         """Return the 8-bit image behind a case's final tensor, or None where it has another shape."""
@@ -153,10 +156,10 @@ class _BlackBox:
             return None
         return self._lens.image(tensor)
 
-    def _matches(self, image: NDArray[np.float64], traced: Any) -> bool:
-        deviation = compare("convert_rgb", image, traced.convert_rgb)
+    def _matches(self, image: NDArray[np.float64], wanted: Stages) -> bool:
+        deviation = compare("convert_rgb", image, wanted.convert_rgb)
         return deviation.peak == 0 or reaches(
-            level_of("convert_rgb", "cumulative", deviation, traced.mode), self._required
+            level_of("convert_rgb", "cumulative", deviation, wanted.mode), self._required
         )
 
     def _from_pins(self, rest: list[Case]) -> set[StageId]:
@@ -200,7 +203,7 @@ class _BlackBox:
             warnings.simplefilter("ignore")
             changed = change(opened)
         same = (changed.mode, changed.size) == (opened.mode, opened.size)
-        return not same and self._matches(image, trace(changed, self._n_px))
+        return not same and self._matches(image, Stages(changed, self._n_px))
 
 
 def _settled(guesses: dict[StageId, set[str]]) -> set[StageId]:

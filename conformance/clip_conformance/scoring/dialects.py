@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import clip_spec
-from clip_conformance.cases import reference_trace
+from clip_conformance.cases import reference_stages
 from clip_conformance.records import Case, Finding
 from clip_fixtures import fixtures
 
@@ -34,5 +34,5 @@ def find_dialects(cases: list[Case], finals: dict[str, Path]) -> list[Finding]:
 
 
 def _reproduces(dialect: str, case: Case, final: Path) -> bool:
-    wanted = reference_trace(fixtures()[case.fixture], case.n_px, dialect=dialect).normalize
+    wanted = reference_stages(fixtures()[case.fixture], case.n_px, dialect=dialect).normalize
     return bool(np.array_equal(np.load(final, allow_pickle=False), wanted))

@@ -34,7 +34,7 @@ class Transport(Protocol):
         ...
 
     def run(self, message: protocol.Run, seconds: float) -> protocol.Result:
-        """Run one image; the outputs of the result are files that lie in `message.out`.
+        """Run one image; the outputs of the result are files.
 
         Raises:
             Broken: there is no answer, or none that can be used.

@@ -33,7 +33,7 @@ class Conversation:
     Args:
         name: what the user calls the candidate.
         argv: the process.
-        folder: its work directory.
+        folder: its own part of the work directory, which is the folder above.
         suite: the version of the suite.
         threads: how many threads the process is told to use.
         strict: holds both directions against the schemas, or None.
@@ -53,7 +53,7 @@ class Conversation:
     ) -> None:
         self._name, self._argv, self._folder, self._threads = name, list(argv), folder, threads
         self._strict, self._recorder = strict, recorder
-        self._hello = protocol.hello(suite, str(folder))
+        self._hello = protocol.hello(suite, str(folder.parent))
         self._process: Process | None = None
         self._profiled: protocol.Profile | None = None
         self._fresh = True

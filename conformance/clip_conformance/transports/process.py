@@ -142,24 +142,16 @@ class Process:
 
     def _read_lines(self, stream: IO[bytes]) -> None:
         buffer = bytearray()
-        while not self._closed.is_set():
-            chunk = os.read(stream.fileno(), 1 << 16)
-            if not chunk:
-                break
-            buffer += chunk
-            if b"\n" in chunk:
-                *lines, rest = buffer.split(b"\n")
-                for line in lines:
-                    self._put(bytes(line))
-                buffer = rest
-            self._unfinished = bytes(buffer[:200])
-            if len(buffer) > LINE_LIMIT:
-                self._put(Silent(self._unfinished, endless=True))
-                break
-        else:
-            return
-        self._put(Silent(self._unfinished, ended=True))
-        stream.close()
+        with stream:
+            while len(buffer) <= LINE_LIMIT and (chunk := os.read(stream.fileno(), 1 << 16)):
+                buffer += chunk
+                if b"\n" in chunk:
+                    *lines, rest = buffer.split(b"\n")
+                    for line in lines:
+                        self._put(bytes(line))
+                    buffer = rest
+                self._unfinished = bytes(buffer[:200])
+            self._put(Silent(self._unfinished, ended=len(buffer) <= LINE_LIMIT, endless=len(buffer) > LINE_LIMIT))
 
     def _put(self, line: bytes | Silent) -> None:
         """Queue a line; a process that is not read is made to wait, until it is killed."""
@@ -169,11 +161,11 @@ class Process:
                 return
 
     def _read_log(self, stream: IO[bytes]) -> None:
-        while chunk := os.read(stream.fileno(), 1 << 16):
-            self._log += chunk
-            if len(self._log) > 2 * _LOG_LIMIT:
-                del self._log[:-_LOG_LIMIT]
-        stream.close()
+        with stream:
+            while chunk := os.read(stream.fileno(), 1 << 16):
+                self._log += chunk
+                if len(self._log) > 2 * _LOG_LIMIT:
+                    del self._log[:-_LOG_LIMIT]
 
 
 def cause_of_death(status: int | None) -> str:

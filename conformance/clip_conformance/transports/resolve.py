@@ -68,7 +68,7 @@ def resolve(
     def converse(lane: Path) -> Transport:
         return Conversation(
             name,
-            conversation_words(text, lane) if text.startswith("cmd:") else worker,
+            conversation_words(text, lane.parent) if text.startswith("cmd:") else worker,
             lane,
             suite=version(),
             threads=max(1, cores // jobs),
@@ -80,7 +80,7 @@ def resolve(
 
 
 def conversation_words(candidate: str, folder: Path) -> list[str]:
-    """Return the words of a cmd: candidate that works in a folder.
+    """Return the words of a cmd: candidate whose work directory is `folder`.
 
     Raises:
         UsageError: there are none.

@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 
@@ -35,18 +35,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Recorder:
-    """Writes a transcript to a folder.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Writes a transcript to a folder, which is made when there is something to keep."""
 
     def __init__(self, folder: Path, candidate: str) -> None:
-        (folder / _ARRAYS).mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder, self._candidate = folder, candidate
         self._lock = threading.Lock()
-        self._file = (folder / NAME).open("wb")
-        self._write(Entry(lane="", what="candidate", candidate=candidate))
+        self._file: IO[bytes] | None = None
 
     def sent(self, lane: Path, message: protocol.Message) -> None:
         """Keep a message of the suite, and the input that it names."""
@@ -66,16 +60,24 @@ class Recorder:
 
     def close(self) -> None:
         """End the transcript."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _kept(self, path: Path) -> str:
         name = f"{_ARRAYS}/{file_digest(path)[:24]}{path.suffix}"
+        (self._folder / _ARRAYS).mkdir(parents=True, exist_ok=True)
         if not (self._folder / name).exists():
             shutil.copyfile(path, self._folder / name)
         return name
 
     def _write(self, entry: Entry) -> None:
         with self._lock:
+            if self._file is None:
+                (self._folder / _ARRAYS).mkdir(parents=True, exist_ok=True)
+                self._file = (self._folder / NAME).open("wb")
+                self._file.write(
+                    msgspec.json.encode(Entry(lane="", what="candidate", candidate=self._candidate)) + b"\n"
+                )
             self._file.write(msgspec.json.encode(entry) + b"\n")
             self._file.flush()
 
