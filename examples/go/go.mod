@@ -1,0 +1,3 @@
+module clip-conformance/examples/go
+
+go 1.19
