@@ -85,6 +85,16 @@ def test_a_crash_shows_the_end_of_stderr(tmp_path):
     assert done.returncode == 1
 
 
+def test_a_report_keeps_stderr(tmp_path):
+    few = ("--select", "pin-noise", "--jobs", "1", "--report", tmp_path)
+    run("check", bank("floods_stderr", "always"), *few)
+    log = (tmp_path / "stderr.log").read_text()
+    assert log.endswith("noise\n")
+    assert len(log) <= 128 << 10
+    run("check", bank("sound"), *few)
+    assert not (tmp_path / "stderr.log").exists()
+
+
 @pytest.fixture(scope="module")
 def transcript(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept") / "transcript"

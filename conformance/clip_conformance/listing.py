@@ -65,11 +65,13 @@ def _size(fixture: Fixture) -> str:
 
 
 def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
-    """Return the page of a clause, a fixture (as a picture too, if wanted), a fault, a model or a stage.
+    """Return the page of a clause, a fixture (as a picture too, if wanted), a fault, a model, a stage, or the protocol.
 
     Raises:
         UsageError: there is none of that id; names the nearest.
     """
+    if name == "protocol":
+        return Markdown(clip_spec.document("PROTOCOL.md"))
     for known in clip_spec.faults():
         if known.id == name:
             return _rows(

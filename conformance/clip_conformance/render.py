@@ -121,6 +121,7 @@ _PACKAGES = (
     "timm",
     "opencv-python-headless",
     "scikit-image",
+    "onnxruntime",
     "numpy",
 )
 

@@ -71,13 +71,19 @@ class Report:
         return b"".join(msgspec.json.encode(line) + b"\n" for line in (self.header, *self.cases, self.footer))
 
     def write(self, folder: Path) -> None:
-        """Write report.jsonl and summary.json to a folder; each file is whole or not there.
+        """Write report.jsonl and summary.json to a folder, and stderr.log where the candidate left one.
+
+        Each file is whole or not there.
 
         Raises:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / "report.jsonl", self.lines())
+        if self.worker_log:
+            _replace(folder / "stderr.log", self.worker_log.encode())
+        else:
+            (folder / "stderr.log").unlink(missing_ok=True)
         _replace(folder / "summary.json", msgspec.json.format(msgspec.json.encode(self.summary), indent=2) + b"\n")
 
 

@@ -67,17 +67,17 @@ def schema(name: str) -> dict[str, object]:
     return msgspec.json.decode(text, type=dict[str, object])
 
 
-def document() -> str:
-    """Return the text of the standard, CLIP-PREPROCESSING.md.
+def document(name: str = "CLIP-PREPROCESSING.md") -> str:
+    """Return the text of the standard, or of PROTOCOL.md.
 
     A wheel carries it inside the package; in a checkout it lies beside the package.
     """
     package = Path(str(resources.files("clip_spec")))
     for folder in (package, package.parent):
-        path = folder / "CLIP-PREPROCESSING.md"
+        path = folder / name
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    raise FileNotFoundError(f"CLIP-PREPROCESSING.md is neither in {package} nor beside it; reinstall clip-conformance")
+    raise FileNotFoundError(f"{name} is neither in {package} nor beside it; reinstall clip-conformance")
 
 
 @functools.cache

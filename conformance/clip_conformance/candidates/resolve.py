@@ -1,4 +1,4 @@
-"""From what the user wrote to a loaded object: a built-in name, pkg.mod:attr, path/file.py:attr."""
+"""From what the user wrote to a loaded object: a built-in name, pkg.mod:attr, path/file.py:attr, onnx:model.onnx."""
 
 import importlib
 import importlib.util
@@ -19,6 +19,7 @@ from clip_conformance.candidates.adapters import (
 from clip_conformance.candidates.compose import is_compose, open_compose
 from clip_conformance.candidates.huggingface import Processor, is_processor
 from clip_conformance.errors import UsageError
+from clip_conformance.onnx import candidate as onnx
 from clip_conformance.witnesses import WITNESSES
 
 
@@ -30,6 +31,8 @@ def load(target: str) -> Any:
     """
     if target in WITNESSES:
         return WITNESSES[target].load()
+    if target.startswith(onnx.PREFIX):
+        return onnx.load(target.removeprefix(onnx.PREFIX))
     module_name, colon, attribute = target.rpartition(":")
     if not colon or not module_name or not attribute:
         raise UsageError(
@@ -82,6 +85,8 @@ def adapt(target: Any, model: str, n_px: int) -> Adapter:
     Raises:
         UsageError: it is nothing that can preprocess an image.
     """
+    if isinstance(target, onnx.OnnxModel):
+        return onnx.GraphAdapter(target, n_px)
     if isinstance(target, type) or is_factory(target):
         target = target(n_px) if is_factory(target) else target()
     if is_compose(target):

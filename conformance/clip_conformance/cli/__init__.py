@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from clip_conformance.cli.adapter import replay, smoke
+from clip_conformance.cli.bundle import export, verify
 from clip_conformance.cli.catalogue import list_, show
 from clip_conformance.cli.check import check
+from clip_conformance.cli.onnx import build_onnx
 from clip_conformance.errors import UsageError
 
 DEBUG = "--debug"
@@ -23,9 +26,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(check)
-cli.add_command(list_)
-cli.add_command(show)
+for command in (check, smoke, list_, show, export, verify, replay, build_onnx):
+    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

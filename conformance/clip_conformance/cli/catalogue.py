@@ -19,7 +19,7 @@ def list_(kind: str) -> None:
 @click.argument("id_", metavar="ID")
 @click.option("--n-px", default=224, show_default=True, type=click.IntRange(1), help="For which a fixture is built.")
 def show(id_: str, n_px: int) -> None:
-    """Show a clause, a fixture (as a picture), a fault, a model or a stage."""
+    """Show a clause, a fixture (as a picture), a fault, a model or a stage; `show protocol` how to write an adapter."""
     from clip_conformance.listing import page
     from clip_conformance.render import output
 

@@ -31,7 +31,7 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     "--report",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write report.jsonl and summary.json here.",
+    help="Write report.jsonl, summary.json and the candidate's stderr.log here.",
 )
 @click.option(
     "--select",
