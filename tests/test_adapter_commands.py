@@ -64,7 +64,7 @@ def test_smoke_points_at_the_crop(tmp_path):
         (("smoke", f"{CANDIDATES}:ResizeAlone"), "has no stage normalize"),
         (("replay", "."), "has no transcript.jsonl"),
         (("verify", "."), "is no whole bundle"),
-        (("export", "a-file"), "a-file"),
+        (("export", "a-file"), "a-file is a file; name a new folder"),
         (("export", "new", "--select", "zz"), "no fixture matches 'zz'"),
         (("check", "dir:none"), "is no folder"),
     ],

@@ -85,8 +85,8 @@ def export(
     Raises:
         UsageError: the folder is not empty, or the installed Pillow decodes a file to something else than the canon.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty; name a new folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is {'not empty' if folder.is_dir() else 'a file'}; name a new folder")
     (folder / "inputs").mkdir(parents=True, exist_ok=True)
     cases = []
     for target in targets:

@@ -5,19 +5,14 @@ from pathlib import Path
 
 import click
 
+from clip_conformance.cli import options
+
 
 @click.command()
 @click.argument("candidate")
-@click.option("--model", default="ViT-B/32", show_default=True, help="A model of `list models`.")
-@click.option("--strict-protocol", "strict", is_flag=True, help="Hold every message against its JSON Schema.")
-@click.option(
-    "--timeout",
-    default=20.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="For one case.",
-)
+@options.model
+@options.strict
+@options.timeout
 def smoke(candidate: str, model: str, strict: bool, timeout: float) -> int:
     """Try CANDIDATE on five cases, with an explanation after each.
 
@@ -60,17 +55,10 @@ def smoke(candidate: str, model: str, strict: bool, timeout: float) -> int:
     return 0 if passed == len(STEPS) else 1
 
 
-@click.command()
+@click.command(short_help="Hold a recorded conversation once more and compare the answers.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("candidate", default="")
-@click.option(
-    "--timeout",
-    default=20.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="For one case.",
-)
+@options.timeout
 def replay(folder: Path, candidate: str, timeout: float) -> int:
     """Send the messages of a transcript to an adapter once more and compare its answers.
 

@@ -5,16 +5,14 @@ from typing import Any
 
 import click
 
-_SCOPES = ["arrays", "modes", "files"]
+from clip_conformance.cli import options
 
 
-@click.command()
+@click.command(short_help="Write the cases as plain files, for any language, here or elsewhere.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--model", default="ViT-B/32", show_default=True, help="A model of `list models`, or all.")
-@click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(_SCOPES), help="This scope; repeatable. [default: all]"
-)
-@click.option("--select", "globs", multiple=True, metavar="GLOB", help="Fixtures whose slug matches; repeatable.")
+@options.model
+@options.scopes
+@options.select
 @click.option(
     "--expected",
     default="all",
@@ -22,7 +20,7 @@ _SCOPES = ["arrays", "modes", "files"]
     type=click.Choice(["all", "final", "none"]),
     help="Whose outputs come along: of all stages, of normalize alone, or digests only.",
 )
-def export(**options: Any) -> None:
+def export(**given: Any) -> None:
     """Write inputs, cases, expected outputs and digests to FOLDER, for any language, here or elsewhere.
 
     What is made from them is scored with `check dir:OUTPUTS`. All of ViT-B/32 is about 1 GB; `--expected none`
@@ -36,18 +34,18 @@ def export(**options: Any) -> None:
     from clip_conformance.engine import SCOPES
     from clip_conformance.render import Bar, output
 
-    folder = options["folder"]
-    models = targets(options["model"])
-    chosen = choose([scope for scope in SCOPES if scope in (options["scopes"] or SCOPES)], options["globs"])
+    folder = given["folder"]
+    models = targets(given["model"])
+    chosen = choose([scope for scope in SCOPES if scope in (given["scopes"] or SCOPES)], given["globs"])
     with Bar(Console(stderr=True)) as bar:
         bar.count("writing", len(models) * len(chosen))
-        bundle = write(folder, models, chosen, options["expected"], bar.step)
+        bundle = write(folder, models, chosen, given["expected"], bar.step)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     text = f"{bundle.cases} cases, {size / 1e6:.0f} MB in {folder}; {folder / 'README.md'} says what to do with them"
     output().print(Text(text), soft_wrap=True)
 
 
-@click.command()
+@click.command(short_help="Check that what export wrote is whole and genuine.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def verify(folder: Path) -> int:
     """Check that a bundle is whole and is what this version of the suite exports."""

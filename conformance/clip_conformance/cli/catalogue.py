@@ -15,7 +15,7 @@ def list_(kind: str) -> None:
     output().print(table(kind))
 
 
-@click.command()
+@click.command(short_help="Show a clause, a fixture, a fault, a model, a stage, or the protocol.")
 @click.argument("id_", metavar="ID")
 @click.option("--n-px", default=224, show_default=True, type=click.IntRange(1), help="For which a fixture is built.")
 def show(id_: str, n_px: int) -> None:

@@ -5,21 +5,16 @@ from typing import Any
 
 import click
 
-_SCOPES = ["arrays", "modes", "files"]
+from clip_conformance.cli import options
+
 _LEVELS = ["exact", "equivalent", "close", "divergent"]
 _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "normalize"]
 
 
 @click.command()
 @click.argument("candidate")
-@click.option("--model", default="ViT-B/32", show_default=True, help="A model of `list models`, or all.")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(_SCOPES),
-    help="Score this scope; repeatable. [default: all]",
-)
+@options.model
+@options.scopes
 @click.option(
     "--require",
     default="equivalent",
@@ -33,13 +28,7 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     type=click.Path(file_okay=False, path_type=Path),
     help="Write report.jsonl, summary.json and the candidate's stderr.log here.",
 )
-@click.option(
-    "--select",
-    "globs",
-    multiple=True,
-    metavar="GLOB",
-    help="Run the fixtures whose slug matches; repeatable.",
-)
+@options.select
 @click.option(
     "--stage", "stages", multiple=True, type=click.Choice(_STAGES), help="Score this stage alone; repeatable."
 )
@@ -57,22 +46,15 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     type=click.IntRange(0, 64),
     help="Processes at a time. [default: one a core, at most 2 but for exec:]",
 )
-@click.option(
-    "--timeout",
-    default=20.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="For one case, from when the candidate is ready.",
-)
-@click.option("--strict-protocol", "strict", is_flag=True, help="Hold every message against its JSON Schema.")
+@options.timeout
+@options.strict
 @click.option(
     "--transcript",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Keep the conversation with a cmd: candidate here, for replay.",
 )
-def check(**options: Any) -> int:
+def check(**given: Any) -> int:
     """Score CANDIDATE and print a verdict per stage.
 
     \b
@@ -85,7 +67,7 @@ def check(**options: Any) -> int:
       onnx:model.onnx                   an ONNX graph with the preprocessing inside
       pillow, openai, hf-clip, ...      a built-in witness
 
-    spec/PROTOCOL.md says how to write an adapter; `smoke CANDIDATE` is the first thing to try with one.
+    `show protocol` says how to write an adapter; `smoke CANDIDATE` is the first thing to try with one.
     """
     from rich.console import Console
 
@@ -94,22 +76,22 @@ def check(**options: Any) -> int:
     from clip_conformance.render import Bar, output, show
 
     console = output()
-    folder = options["folder"]
+    folder = given["folder"]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     with Bar(Console(stderr=True)) as bar:
         report = run(
-            options["candidate"],
-            options["model"],
-            scopes=options["scopes"] or SCOPES,
-            require=options["require"],
-            select=options["globs"],
-            stages=options["stages"],
-            jobs=options["jobs"],
-            timeout=options["timeout"],
-            input=options["kind"],
-            strict=options["strict"],
-            transcript=options["transcript"],
+            given["candidate"],
+            given["model"],
+            scopes=given["scopes"] or SCOPES,
+            require=given["require"],
+            select=given["globs"],
+            stages=given["stages"],
+            jobs=given["jobs"],
+            timeout=given["timeout"],
+            input=given["kind"],
+            strict=given["strict"],
+            transcript=given["transcript"],
             listener=bar,
         )
     if folder is not None:

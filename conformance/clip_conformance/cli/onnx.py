@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 
-@click.command("build-onnx")
+@click.command("build-onnx", short_help="Write CLIP preprocessing as an ONNX graph.")
 @click.argument("output", type=click.Path(dir_okay=False, path_type=Path), metavar="OUTPUT.onnx")
 @click.option("--model", default="ViT-B/32", show_default=True, help="A model of `list models`; decides n_px.")
 @click.option("--resize-op", is_flag=True, help="Use the operator Resize instead of exact arithmetic.")
