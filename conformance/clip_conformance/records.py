@@ -49,7 +49,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="typ
     """One fixture at one n_px.
 
     `level` is the worst of the checks where `status` is "ok" and "divergent" otherwise. `pins` is the one stage that
-    the fixture exercises for a black box, "" for several. A case that must be rejected and was is "ok" and "exact".
+    the fixture exercises for a black box, "" for several. `seconds` is what the candidate took for its answers. A case
+    that must be rejected and was is "ok" and "exact".
     """
 
     id: str
