@@ -275,7 +275,49 @@ def test_stages_are_scored_alone_where_they_can_be_injected(tmp_path, spoilt, al
 def test_a_stage_that_is_not_shown_is_blamed_all_the_same(tmp_path, spoilt, shown):
     report = staged(tmp_path, spoilt, shown)
     assert report.summary.blame == ([spoilt] if spoilt else [])
-    assert set(report.summary.stages) >= {"resize", "center_crop", "normalize"}
+    levels = {stage: report.summary.stages[stage].level for stage in ("resize", "center_crop", "normalize")}
+    if spoilt != "normalize":  # which is in every final tensor
+        # Nobody inherits: what follows is judged where what came before left the canon alone.
+        assert levels == {stage: "divergent" if stage == spoilt else "exact" for stage in levels}
+
+
+DECODING = """
+import json, sys, numpy as np, clip_reference
+from PIL import Image
+for line in sys.stdin:
+    m = json.loads(line)
+    if m["cmd"] == "start":
+        r = {"status": "ok", "protocol": 1}
+    elif m["cmd"] == "profile":
+        r = {"status": "ok", "stages": ["normalize"]}
+    elif m["cmd"] == "run":
+        g = m["input"]
+        if g["kind"] == "file":
+            x = Image.open(g["path"]).convert("RGB")
+            if sys.argv[1] == "decode":
+                x = x.point(lambda v: 255 - v)
+        else:
+            x = Image.fromarray(np.fromfile(g["path"], g["dtype"], offset=g["offset"]).reshape(g["shape"]))
+        if sys.argv[1] == "resize":
+            w, h = x.size
+            x = x.resize((224, 224 * h // w) if w <= h else (224 * w // h, 224), Image.NEAREST)
+        clip_reference.preprocess(x).tofile(m["out"] + "/a")
+        r = {"seq": m["seq"], "status": "ok", "outputs": {"normalize": "a"}}
+    else:
+        break
+    print(json.dumps(r), flush=True)
+"""
+
+
+@pytest.mark.clause("CNF-4")
+@pytest.mark.parametrize("spoilt", ["decode", "resize"])
+def test_one_scope_alone_is_enough_to_find_the_stage(tmp_path, spoilt):
+    path = tmp_path / "decoding.py"
+    path.write_text(DECODING)
+    candidate = f"cmd:{shlex.join([sys.executable, str(path), spoilt])}"
+    report = check(candidate, scopes=["files"], select=["jpeg-4*", "webp-lossy*", "bmp-24"])
+    assert report.summary.blame == [spoilt]
+    assert {case.scope for case in report.cases} == {"files"}
 
 
 INLINE = """
