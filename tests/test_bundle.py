@@ -107,14 +107,23 @@ def spoil(folder, what):
     elif what == "escaping":
         sums = folder / "SHA256SUMS"
         sums.write_text(sums.read_text() + f"{'0' * 64}  ../../etc/passwd\n")
-    else:
+    elif what == "forged":
         # Everything agrees with itself and not with the suite.
         path = folder / "inputs" / "pin-noise@224.npy"
         path.write_bytes(path.read_bytes()[:-1] + b"x")
-        sums = (folder / "SHA256SUMS").read_text().splitlines()
-        fresh = hashlib.sha256(path.read_bytes()).hexdigest()
-        sums = [f"{fresh}  {line[66:]}" if line.endswith("pin-noise@224.npy") else line for line in sums]
-        (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+        sum_again(folder, "inputs/pin-noise@224.npy")
+    else:
+        path = folder / "cases.jsonl"
+        golden = next(case for case in lines(folder) if case["fixture"] == "pin-noise")["stages"]["resize"]["sha256"]
+        path.write_text(path.read_text().replace(golden, "0" * 64))
+        sum_again(folder, "cases.jsonl")
+
+
+def sum_again(folder, name):
+    fresh = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    sums = [f"{fresh}  {name}" if line.endswith(f"  {name}") else line for line in sums]
+    (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,7 @@ def spoil(folder, what):
         ("linked", "inputs/pin-noise@224.npy is outside of"),
         ("escaping", "../../etc/passwd leads out of the bundle"),
         ("forged", "inputs/pin-noise@224.npy is not the input of pin-noise@224 in this suite"),
+        ("other digests", "the digests of pin-noise@224 are not this suite's"),
     ],
 )
 def test_a_spoilt_bundle_is_recognised(copy, what, words):
