@@ -9,7 +9,7 @@ import pytest
 
 import candidates
 import clip_conformance
-from clip_conformance import UsageError, check
+from clip_conformance import UsageError, check, engine
 from clip_reference import preprocess
 
 HERE = str(Path(__file__).with_name("candidates.py"))
@@ -165,6 +165,14 @@ def test_all_models_need_a_candidate_for_any_n_px():
     assert report.level == "exact"
     with pytest.raises(UsageError, match="made for one n_px"):
         run("sound", model="all")
+
+
+def test_a_small_shared_memory_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(engine.tempfile, "tempdir", str(tmp_path))
+    for free, inside in ((64 << 20, True), (4 << 30, not Path("/dev/shm").is_dir())):
+        monkeypatch.setattr(engine.shutil, "disk_usage", lambda path, free=free: types.SimpleNamespace(free=free))
+        with engine.workdir() as folder:
+            assert (Path(folder).parent == tmp_path) == inside
 
 
 def test_jobs_do_not_change_the_verdict():
