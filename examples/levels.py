@@ -16,6 +16,16 @@ import click
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 SCOPES = ("arrays", "modes", "files")
+# What of an adapter's environment the table shows, and how it is called there.
+VERSIONS = {
+    "compiler": "g++ ",
+    "go": "",
+    "java": "Java ",
+    "node": "Node ",
+    "libvips": "libvips ",
+    "image": "image ",
+    "Pillow": "Pillow ",
+}
 BEGIN, END = "<!-- levels -->", "<!-- /levels -->"
 
 
@@ -75,8 +85,7 @@ def row(example: Example) -> str:
         if scope == "arrays":
             blame = ", ".join(f"`{stage}`" for stage in report.summary.blame) or "-"
             about = report.header.candidate | report.header.environment
-    names = ("go", "java", "node", "sharp", "libvips", "image", "compiler", "Pillow")
-    versions = ", ".join(f"{name} {about[name]}" for name in names if name in about)
+    versions = ", ".join(f"{label}{about[name]}" for name, label in VERSIONS.items() if name in about)
     title = f"[{example.title}]({example.folder or example.id}/)" + (f" ({versions})" if versions else "")
     return f"| {title} | `{example.candidate.split(':')[0]}:` | {' | '.join(cells)} | {blame} |"
 
