@@ -52,7 +52,7 @@ def test_smoke_points_at_the_crop(tmp_path):
     text = " ".join(done.stdout.split())
     assert done.returncode == 1
     assert "3 crop-right-3@224 divergent" in text
-    assert "Rounding down is the usual mistake." in text
+    assert "Rounding down is the usual mistake;" in text
     assert "4 of 5 pass" in text
 
 

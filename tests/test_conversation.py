@@ -45,14 +45,17 @@ def test_what_says_the_same_in_another_way_is_exact(behaviour):
 
 
 BROKEN = {
-    "junk": ("error", 'the answer to run 3 (crop-right-3@224) is wrong, not JSON: "hello from a library"'),
+    "junk": (
+        "error",
+        'answer to run 3 (crop-right-3@224) is wrong, not JSON (stdout is for answers alone): "hello from a library"',
+    ),
     "junk_before": ("error", "is wrong, not JSON"),
     "unfinished": (
         "timeout",
         'no answer to run 3 (crop-right-3@224) within 2 s, an unfinished line: "{"seq": 2, "sta"',
     ),
     "unfinished_end": ("crash", 'it exited with 0 before it answered run 3 (crop-right-3@224), an unfinished line: "{'),
-    "wrong_seq": ("error", "the answer to run 3 (crop-right-3@224) has the seq 4"),
+    "wrong_seq": ("error", "the answer to run 3 (crop-right-3@224) has the seq 4, expected 3"),
     "text_seq": ("error", "Expected `int`, got `str` - at `$.seq`"),
     "no_status": ("error", "Object missing required field `status`"),
     "unknown_status": ("error", "Invalid enum value 'fine' - at `$.status`"),
@@ -61,13 +64,13 @@ BROKEN = {
     "deep": ("error", "the answer to run 3 (crop-right-3@224) is wrong"),
     "not_unicode": ("error", "is wrong, not JSON"),
     "endless": ("error", "the answer to run 3 (crop-right-3@224) is a line of more than 64 MiB"),
-    "nothing": ("missing", "no output end to end"),
+    "nothing": ("missing", "the answer names no output for normalize"),
     "outside": ("error", "the answer to run 3 (crop-right-3@224): /etc/passwd is outside of"),
     "upwards": ("error", "../../../etc/passwd is outside of"),
     "linked": ("error", "normalize.npy is outside of"),
     "pipe": ("error", "is no regular file"),
     "folder": ("error", "is no regular file"),
-    "no_file": ("error", "cannot be read: No such file or directory"),
+    "no_file": ("error", "it names an output for normalize, but "),
     "nul": ("error", "is no path"),
     "no_base64": ("error", "data is not base64"),
     "short_base64": ("error", "3 bytes, expected 602112"),
@@ -159,7 +162,10 @@ def test_one_that_does_not_come_back_is_given_up(tmp_path):
             "    sys.stderr.write('no libfoo\\n'); sys.exit(4)\n",
             "exited with 4 before it answered start; its last words",
         ),
-        ("    print('Welcome!', flush=True)\n", 'the answer to start is wrong, not JSON: "Welcome!"'),
+        (
+            "    print('Welcome!', flush=True)\n",
+            'the answer to start is wrong, not JSON (stdout is for answers alone): "Welcome!"',
+        ),
         ("    say({'status': 'ok'})\n", "missing required field `protocol`"),
         ("    say({'status': 'ok', 'protocol': 2})\n", "speaks protocol 2, this suite speaks 1"),
         ("    say({'status': 'error', 'protocol': 1, 'message': 'no weights'})\n", "no weights"),
@@ -398,3 +404,22 @@ def test_every_message_of_the_suite_round_trips():
         line = msgspec.json.encode(message)
         assert msgspec.json.decode(line, type=protocol.Message) == message
     assert json.loads(msgspec.json.encode(run_))["from"] == "decode"
+
+
+def test_what_does_not_flush_is_told_so(tmp_path):
+    body = (
+        "    if m['cmd'] == 'run': time.sleep(60)\n"
+        "    say({'status': 'ok'} | ({'protocol': 1} if m['cmd'] == 'start' else {'stages': ['normalize']}))\n"
+    )
+    report = check(script(tmp_path, body), scopes=["arrays"], select=["pin-noise"], timeout=0.3)
+    assert report.cases[0].message.endswith("within 0.9 s; is every answer a whole line, and flushed?")
+
+
+@pytest.mark.clause("CNF-4")
+def test_what_was_selected_is_what_is_blamed(tmp_path):
+    """A wrong crop where nothing is resized says nothing of the resize."""
+    path = tmp_path / "staged.py"
+    path.write_text(STAGED.replace("SPOILT == stage else resized", "True else resized"))
+    words = [sys.executable, str(path), "center_crop", "normalize", ""]
+    report = check("cmd:" + shlex.join(words), scopes=["arrays"], select=["pin-*", "crop-right-?"])
+    assert report.summary.blame == ["center_crop"]

@@ -145,7 +145,9 @@ def test_a_picture_holds_the_samples_mode_and_palette_of_its_fixture(tmp_path):
     [
         ("exec:", "exec: needs a command"),
         ("exec:./run.sh {input}", "has no {output}; write 'exec:./run.sh {input} {n_px} {output}'"),
-        ("exec:./no-such {input} {output}", "there is no program ./no-such"),
+        ("exec:./no-such {input} {output}", "the program ./no-such cannot be found"),
+        (f"exec:{__file__} {{input}} {{output}}", "is not executable"),
+        ("exec:true {input} {npx} {output}", "{npx} is none of {input}, {output}, {n_px}, {mode}, {case}"),
         ("exec:'a {input} {output}", "cannot be split into words"),
     ],
 )

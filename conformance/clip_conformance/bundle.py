@@ -38,6 +38,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     suite: str
     models: list[Model]
     scopes: list[ScopeId]
+    select: list[str]
     expected: Wanted
     cases: int
 
@@ -71,6 +72,7 @@ def export(
     targets: Sequence[Target],
     chosen: Sequence[Fixture],
     wanted: Wanted = "all",
+    select: Sequence[str] = (),
     done: Callable[[str], None] = lambda case: None,
 ) -> Bundle:
     """Write a bundle; the same arguments give the same bytes.
@@ -80,6 +82,7 @@ def export(
         targets: the models.
         chosen: the fixtures.
         wanted: whose expected outputs are written: of all stages, of normalize alone ("final"), or none.
+        select: the globs that the fixtures were chosen by, for the record.
         done: called with the id of every case that is written.
 
     Raises:
@@ -99,6 +102,7 @@ def export(
         suite=version(),
         models=[Model(name=target.name, n_px=target.n_px) for target in targets],
         scopes=[scope for scope in get_args(ScopeId) if any(fixture.scope == scope for fixture in chosen)],
+        select=list(select),
         expected=wanted,
         cases=len(cases),
     )
@@ -226,9 +230,9 @@ def _content(folder: Path, name: str) -> bytes:
 
 def _readme(bundle: Bundle) -> str:
     models = ", ".join(f"{model.name} ({model.n_px} px)" for model in bundle.models)
-    scopes = " ".join(f"--scope {scope}" for scope in bundle.scopes)
+    words = [f"--scope {scope}" for scope in bundle.scopes] + [f"--select '{glob}'" for glob in bundle.select]
     model = bundle.models[0].name if len(bundle.models) == 1 else "all"
-    return _README.format(bundle=bundle, models=models, scopes=scopes, model=model)
+    return _README.format(bundle=bundle, models=models, options=" ".join(words), model=model)
 
 
 _README = """\
@@ -252,7 +256,7 @@ Run your preprocessor on every input and write, into a folder of its own,
 
 and score it:
 
-    clip-conformance check dir:OUTPUTS --model {model} {scopes}
+    clip-conformance check dir:OUTPUTS --model {model} {options}
 
 A case without an output is missing, and a missing case fails. An image whose `expect` is `reject` must be refused.
 """

@@ -82,6 +82,8 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}", highlight=False)
     if len(trouble) > 3:
         console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
+    for note in _long_notes(summary, console.width - _FIGURES):
+        console.print(Text(note), soft_wrap=True)
     if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
         console.print(Text(f"The candidate's stderr ends with\n{_last_words(report.worker_log)}", style="dim"))
     for finding in summary.diagnosis:
@@ -90,12 +92,21 @@ def show(report: Report, console: Console) -> None:
     console.print(verdict(summary), highlight=False, soft_wrap=True)
 
 
+def _long_notes(summary: Summary, room: int) -> list[str]:
+    """Return what the table has no room for: why the worst cases have no figures."""
+    rows = [row for row in (*summary.stages.values(), summary.end_to_end) if row is not None and row.note]
+    return list(dict.fromkeys(f"{row.worst}: {row.note}" for row in rows if len(f"{row.worst}: {row.note}") > room))
+
+
 def _last_words(log: str, lines: int = 8) -> str:
     """Return what matters of a worker's stderr: the innermost frames of a crash, or else the end."""
     _, fatal, trace = log.rpartition("Fatal Python error")
     if fatal:
         return "\n".join((fatal + trace).splitlines()[:lines])
-    return "\n".join(log.strip().splitlines()[-lines:])
+    last = log.strip().splitlines()[-lines:]
+    return "\n".join(
+        "".join(char if char.isprintable() or char == "\t" else "?" for char in line[:400]) for line in last
+    )
 
 
 def _title(summary: Summary) -> Text:
@@ -175,6 +186,8 @@ def figure(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
+    if abs(value) >= 1e6:
+        return f"{value:.0e}"
     if abs(value) >= 100 or (abs(value) >= 1 and abs(value - round(value)) < 0.005):
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}"

@@ -186,9 +186,9 @@ class Runner:
         checks = self._score(fixture, n_px, reply, scoring)
         if self._only or "normalize" in reply.outputs:
             return _Outcome("ok", worst(check.level for check in checks), "", checks)
-        message = "no output end to end"
+        message = "the answer names no output for normalize"
         if reply.outputs:
-            message += f"; what it has can be scored with --stage {next(iter(reply.outputs))}"
+            message = f"no output end to end; what it has can be scored with --stage {next(iter(reply.outputs))}"
         return _Outcome("missing", "divergent", message, checks)
 
     def _score(self, fixture: Fixture, n_px: int, reply: protocol.Result, scoring: CaseScoring) -> list[Check]:

@@ -45,7 +45,8 @@ STEPS = (
     Step(
         "crop-right-3",
         "n_px + 3 columns, n_px rows: nothing to resize. Shows where the crop begins: at 1.5, half to even, so at 2.",
-        "left = round_half_even((width - n_px) / 2), top likewise (CRP-1). Rounding down is the usual mistake.",
+        "left = round_half_even((width - n_px) / 2), top likewise (CRP-1). Rounding down is the usual mistake; half up "
+        "shows in crop-right-5.",
     ),
     Step(
         "down-500-noise",

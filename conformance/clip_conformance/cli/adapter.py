@@ -41,7 +41,8 @@ def smoke(candidate: str, model: str, strict: bool, timeout: float) -> int:
             if not outcome.passed:
                 for hint in outcome.hints:
                     console.print(Text(f"Seen: {hint}."), soft_wrap=True)
-                console.print(Text(f"Look at: {outcome.step.look}"))
+                if outcome.case.checks:
+                    console.print(Text(f"Look at: {outcome.step.look}"))
             console.print()
         log = runner.log().strip()
     if passed < len(STEPS) and log:

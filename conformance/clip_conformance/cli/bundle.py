@@ -39,7 +39,7 @@ def export(**given: Any) -> None:
     chosen = choose([scope for scope in SCOPES if scope in (given["scopes"] or SCOPES)], given["globs"])
     with Bar(Console(stderr=True)) as bar:
         bar.count("writing", len(models) * len(chosen))
-        bundle = write(folder, models, chosen, given["expected"], bar.step)
+        bundle = write(folder, models, chosen, given["expected"], given["globs"], bar.step)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     text = f"{bundle.cases} cases, {size / 1e6:.0f} MB in {folder}; {folder / 'README.md'} says what to do with them"
     output().print(Text(text), soft_wrap=True)

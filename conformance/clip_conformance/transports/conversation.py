@@ -57,6 +57,7 @@ class Conversation:
         self._process: Process | None = None
         self._profiled: protocol.Profile | None = None
         self._fresh = True
+        self._answered = False
         self._failures = 0
         self._log = ""
         self.started = protocol.Started(status="ok", protocol=protocol.VERSION)
@@ -90,10 +91,11 @@ class Conversation:
         limit = seconds * (_FIRST if self._fresh else 1.0)
         self._fresh = False
         line = self._exchange(message, limit)
+        self._answered = True
         try:
             result = self._decoded(message, line, protocol.Result)
             if result.seq != message.seq:
-                raise Broken("error", f"{_answer_to(message)} has the seq {result.seq}")
+                raise Broken("error", f"{_answer_to(message)} has the seq {result.seq}, expected {message.seq}")
         except Broken:
             self._kill()
             raise
@@ -110,7 +112,7 @@ class Conversation:
             self._process = Process(self._argv, threads=self._threads)
         except OSError as error:
             raise UsageError(f"{self._name} cannot be started: {error.strerror or error}") from error
-        self._fresh = True
+        self._fresh, self._answered = True, False
         self.started = self._prepared(self._hello, protocol.Started)
         if self.started.protocol != protocol.VERSION:
             spoken = self.started.protocol
@@ -193,7 +195,9 @@ class Conversation:
                 self._strict.received(message, line)
             return msgspec.json.decode(line, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            text = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+            text = (
+                str(error) if isinstance(error, msgspec.ValidationError) else "not JSON (stdout is for answers alone)"
+            )
             raise Broken("error", f'{_answer_to(message)} is wrong, {text}: "{excerpt(line)}"') from None
 
     def _located(self, stage: str, output: str | protocol.Output, message: protocol.Run) -> protocol.Output:
@@ -209,8 +213,11 @@ class Conversation:
             arrays.write(path, _inline(found))
         else:
             path = arrays.within(found.path, folder)
-            with arrays.opened(path):
-                pass
+            try:
+                with arrays.opened(path):
+                    pass
+            except arrays.Unreadable as problem:
+                raise arrays.Unreadable(f"it names an output for {stage}, but {problem}") from None
         if self._strict is not None:
             self._strict.output(stage, path)
         return protocol.Output(path=str(path), mode=found.mode)
@@ -223,7 +230,8 @@ class Conversation:
         if silence.ended:
             return Broken("crash", self._post_mortem(message) + unfinished)
         self._kill()
-        return Broken("timeout", f"no answer to {protocol.called(message)} within {seconds:g} s{unfinished}")
+        hint = "" if self._answered or unfinished else "; is every answer a whole line, and flushed?"
+        return Broken("timeout", f"no answer to {protocol.called(message)} within {seconds:g} s{unfinished}{hint}")
 
     def _post_mortem(self, message: protocol.Message) -> str:
         assert self._process is not None

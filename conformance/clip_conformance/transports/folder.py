@@ -38,7 +38,7 @@ class Folder:
         with os.scandir(root) as entries:
             self._cases = sorted(entry.name for entry in entries if "@" in entry.name and entry.is_dir())
         if not self._cases:
-            raise UsageError(f"dir:{root} holds no outputs; one is {root}/pin-values@224/normalize.npy")
+            raise UsageError(f"dir:{root} holds no outputs; {root}/pin-values@224/normalize.npy would be one")
         about = _candidate(root)
         spec = about.pop("spec", clip_spec.canon().spec)
         if spec != clip_spec.canon().spec:

@@ -1,5 +1,8 @@
 """`exec:`: one process an image (spec/PROTOCOL.md section 1)."""
 
+import difflib
+import os
+import re
 import shlex
 import shutil
 import time
@@ -43,8 +46,13 @@ def command(text: str) -> list[str]:
     for placeholder in _NEEDED:
         if not any(placeholder in word for word in found):
             raise UsageError(f"exec:{text} has no {placeholder}; write 'exec:./run.sh {{input}} {{n_px}} {{output}}'")
+    for word in found:
+        for name in re.findall(r"\{\w+\}", word):
+            if name not in _PLACEHOLDERS and difflib.get_close_matches(name, _PLACEHOLDERS):
+                raise UsageError(f"exec:{text}: {name} is none of {', '.join(_PLACEHOLDERS)}")
     if shutil.which(found[0]) is None:
-        raise UsageError(f"exec:{text}: there is no program {found[0]} that could be started")
+        why = "is not executable" if os.path.isfile(found[0]) else "cannot be found"
+        raise UsageError(f"exec:{text}: the program {found[0]} {why}")
     return found
 
 
