@@ -123,7 +123,7 @@ def source_of(fixture: Fixture, n_px: int) -> Any:
     return file_path(fixture) if fixture.scope == "files" else build(fixture, n_px)
 
 
-def samples_of(fixture: Fixture, n_px: int) -> Any:
+def reference_input(fixture: Fixture, n_px: int) -> Any:
     """Return what the reference starts from at the least cost: RGB as an array (INP-1), the rest as `source_of`."""
     plain = fixture.scope == "arrays" and fixture.expect == "image"
     return pixels(fixture, n_px) if plain else source_of(fixture, n_px)
@@ -144,7 +144,7 @@ def input_message(
         n_px: the side of the model's input.
         folder: where it is written.
         picture: whether it is a PNG wherever PNG can carry the mode.
-        source: what `samples_of` or `source_of` returned for the fixture, if it was made already.
+        source: what `reference_input` or `source_of` returned for the fixture, if it was made already.
     """
     name = case_id(fixture, n_px)
     if fixture.scope == "files":

@@ -15,7 +15,7 @@ from clip_conformance.cases import (
     case_id,
     input_message,
     pinned_stage,
-    samples_of,
+    reference_input,
 )
 from clip_conformance.records import Case, Check, Status
 from clip_conformance.scoring.checks import CaseScoring, Outputs
@@ -281,5 +281,5 @@ class _Inputs:
                 self._made[fixture.slug] = self._pool.submit(self._make, fixture)
 
     def _make(self, fixture: Fixture) -> tuple[protocol.Input, Any]:
-        source = samples_of(fixture, self._n_px)
+        source = reference_input(fixture, self._n_px)
         return input_message(fixture, self._n_px, self._folder, picture=self._picture, source=source), source

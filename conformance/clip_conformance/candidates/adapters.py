@@ -12,7 +12,6 @@ from clip_conformance.candidates.results import is_tensor, unwrapped
 from clip_spec import StageId
 
 ORDER: tuple[StageId, ...] = ("resize", "center_crop", "convert_rgb", "to_tensor", "normalize")
-Carry = Any
 
 
 class Adapter(Protocol):

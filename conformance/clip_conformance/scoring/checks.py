@@ -37,7 +37,7 @@ class CaseScoring:
     Args:
         fixture: the case's fixture.
         n_px: the side of the model's input.
-        source: what the reference starts from (see `samples_of`).
+        source: what the reference starts from (see `reference_input`).
         ready: what the candidate said of itself.
         folder: where the inputs of single stages may be written.
         run_stage: runs one stage of the candidate.
