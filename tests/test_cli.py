@@ -127,6 +127,15 @@ def test_show(name, words):
     assert words in done.stdout
 
 
+def test_show_of_a_fault_runs_from_its_looks_to_the_fixtures_that_catch_it():
+    words = ("title", "stage", "look", "fix", "Pillow", "C++", "Rust", "JavaScript", "evidence", "fixtures")
+    lines = run("show", "crop-floor").stdout.splitlines()
+    assert lines[0].strip() == "crop-floor"
+    heads = [line.split()[0] for line in lines[1:] if line[:1].strip()]
+    assert [head for head in heads if head in words] == list(words)
+    assert "    crop = resized.crop((left, top, left + n_px, top + n_px))" in [line.rstrip() for line in lines]
+
+
 def test_a_missing_package_names_the_extra(tmp_path):
     (tmp_path / "timm").mkdir()
     (tmp_path / "timm/__init__.py").write_text("raise ModuleNotFoundError('no timm', name='timm')\n")

@@ -301,8 +301,8 @@ def test_unknown_values_in_a_check_are_refused(change: Node, written: Path) -> N
 
 OPTIONAL = {
     "canon": r"never",
-    "faults": r".*\.evidence is missing",
-    "levels": r".*\.(modes|peak_share|floor|peak_absolute) is missing",
+    "faults": r".*\.((look|evidence|code|code\.\w+|change|change\.\w+) is missing|change has another key)",
+    "levels": r".*\.(modes|peak_share|floor|peak_absolute|beyond|let_in) is missing",
     "models": r"never",
     "arrays": r".*\.params( is missing|\.\w+ is missing| has another key)",
     "modes": r".*\.params( is missing|\.\w+ is missing| has another key)",
@@ -319,6 +319,42 @@ def test_broken_data_files_are_refused(name: str) -> None:
         if isinstance(entries, list) and isinstance(entries[0], dict):
             del entries[1:]
     refuses_every_breach(name if name in READ else "fixtures", document, re.compile(OPTIONAL[name]))
+
+
+def fault_with(**fields: Any) -> Any:
+    document = data("faults")
+    document["faults"] = [document["faults"][0] | fields]
+    return document
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"code": {}},
+        {"code": {"pillow": "image = Image.open(path)", "shell": "true"}},
+        {"change": {"kernel": "box", "scale": 256, "factor": 1.5, "first": True, "mean": [0.5, 1, "x"]}},
+    ],
+)
+def test_a_fault_may_have_code_and_a_change(fields: Node) -> None:
+    validator("faults").validate(fault_with(**fields))
+    read = msgspec.convert(fault_with(**fields), clip_spec.types.Faults)
+    assert msgspec.to_builtins(read.faults[0]).items() >= fields.items()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"look": ""},
+        {"evidence": "http://example.org"},
+        {"code": {"cobol": "STOP RUN."}},
+        {"code": {"pillow": ""}},
+        {"change": {"kernel": {"name": "box"}}},
+        {"change": {"mean": [[0.5]]}},
+        {"change": {"mean": None}},
+    ],
+)
+def test_broken_faults_are_refused(fields: Node) -> None:
+    assert not validator("faults").is_valid(fault_with(**fields))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The spec's data files: the same numbers as the text, bounds that are ordered, types that hold."""
 
+import ast
 import hashlib
 import itertools
 import re
@@ -183,6 +184,52 @@ def bounds_for(stage: str, view: str, mode: str) -> list[Bound]:
         for bound in BOUNDS
         if stage in bound.stages and view in bound.views and (not bound.modes or mode in bound.modes)
     ]
+
+
+# The known mistakes.
+
+FAULTS = clip_spec.faults()
+PYTHON = {"pillow", "torchvision", "torch", "numpy", "opencv", "transformers", "onnx"}
+PLATFORMS = (*PYTHON, "cpp", "rust", "go", "javascript", "java", "swift", "shell")
+SNIPPETS = [pytest.param(name, code, id=f"{f.id}-{name}") for f in FAULTS for name, code in f.code.items()]
+
+
+def test_faults_have_ids_of_their_own_and_stand_by_stage() -> None:
+    assert len({fault.id for fault in FAULTS}) == len(FAULTS)
+    stages = [clip_spec.stage_ids().index(fault.stage) for fault in FAULTS]
+    assert stages == sorted(stages)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+def test_a_fault_says_how_it_looks_and_what_to_change_by_clause(fault: clip_spec.Fault) -> None:
+    assert re.fullmatch(r"[A-Z0-9].{30,}\.", fault.look)
+    assert fault.fix.endswith(".")
+    named = re.findall(r"\b[A-Z]{3}-\d+\b", fault.fix)
+    assert named
+    assert set(named) <= set(clip_spec.clauses())
+
+
+def test_most_faults_have_their_fix_as_code() -> None:
+    assert 3 * sum(bool(fault.code) for fault in FAULTS) >= 2 * len(FAULTS)
+    assert sum(len(fault.code) >= 3 for fault in FAULTS) >= 30
+
+
+def test_platforms_are_those_of_the_schema() -> None:
+    schema: Any = clip_spec.schema("faults")
+    assert sorted(schema["$defs"]["PlatformId"]["enum"]) == sorted(PLATFORMS)
+
+
+@pytest.mark.parametrize(("platform", "code"), SNIPPETS)
+def test_a_snippet_is_short_and_of_a_known_platform(platform: str, code: str) -> None:
+    assert platform in PLATFORMS
+    assert code == code.strip("\n")
+    assert len(code.splitlines()) <= 6
+    assert max(len(line) for line in code.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(("platform", "code"), [param for param in SNIPPETS if param.values[0] in PYTHON])
+def test_a_snippet_in_python_parses(platform: str, code: str) -> None:
+    assert ast.parse(code).body or code.startswith("#"), platform
 
 
 # The loaders.

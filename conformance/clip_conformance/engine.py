@@ -11,12 +11,13 @@ from typing import Any, get_args
 import clip_spec
 from clip_conformance import protocol
 from clip_conformance.cases import Target, case_id, choose, targets
+from clip_conformance.diagnosis.diagnose import Diagnosis
+from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.errors import UsageError
-from clip_conformance.records import REPORT_SCHEMA, Case, Finding, Footer, Header
+from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header
 from clip_conformance.report import Report
-from clip_conformance.runner import Runner
+from clip_conformance.runner import ACCEPTED, Runner
 from clip_conformance.scoring.blame import PROBES, blame_black_box, blame_staged, in_order
-from clip_conformance.scoring.dialects import find_dialects
 from clip_conformance.scoring.levels import reaches
 from clip_conformance.transports.resolve import resolve
 from clip_conformance.transports.setup import InputKind
@@ -52,6 +53,7 @@ def check(
     input: InputKind = "pil",  # noqa: A002 - named as on the command line
     strict: bool = False,
     transcript: Path | None = None,
+    diagnose: bool = True,
     listener: Listener | None = None,
 ) -> Report:
     """Score a candidate and return the report.
@@ -71,6 +73,7 @@ def check(
         input: "pil", or "array" for a callable on uint8 [H, W, 3].
         strict: hold every message of the protocol against its schema.
         transcript: a folder to keep the conversation in.
+        diagnose: name the mistakes of a candidate that fails; takes a few seconds.
         listener: told how the run goes.
 
     Raises:
@@ -91,7 +94,7 @@ def check(
         strict=strict,
         transcript=transcript,
     ) as runner:
-        settings = _Settings(candidate, model, require, select, stages)
+        settings = _Settings(candidate, model, require, select, stages, diagnose)
         return _run(runner, models, chosen, settings, listener or Listener())
 
 
@@ -134,10 +137,17 @@ def workdir() -> "tempfile.TemporaryDirectory[str]":
 
 class _Settings:
     def __init__(
-        self, candidate: Any, model: str, require: LevelId, globs: Sequence[str], stages: Sequence[StageId]
+        self,
+        candidate: Any,
+        model: str,
+        require: LevelId,
+        globs: Sequence[str],
+        stages: Sequence[StageId],
+        diagnose: bool,
     ) -> None:
         self.candidate = candidate if isinstance(candidate, str) else ""
         self.model, self.require, self.globs, self.stages = model, require, list(globs), list(stages)
+        self.diagnose = diagnose
 
 
 def _run(
@@ -146,8 +156,8 @@ def _run(
     header: Header | None = None
     cases: list[Case] = []
     blame: set[StageId] = set()
-    findings: dict[str, Finding] = {}
-    unexplained = False
+    black_box = False
+    diagnosis = Diagnosis()
     for target in models:
         with runner.prepared(target) as ready:
             if len(models) > 1 and not ready.any_size:
@@ -158,31 +168,54 @@ def _run(
                 header = _header(runner, ready, models, chosen, settings)
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
+            probes = _probes(runner, found, target.n_px, settings.require)
             if ready.hides:
-                seen = [*found, *_probes(runner, found, target.n_px, settings.require)]
-                blame |= set(blame_black_box(seen, runner.finals, settings.require))
+                blame |= set(blame_black_box([*found, *probes], runner.finals, settings.require))
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
-            explained = find_dialects(found, runner.finals)
-            findings |= {finding.fault: finding for finding in explained}
-            unexplained |= not explained and any(case.level != "exact" for case in found)
+            if settings.diagnose:
+                _diagnose(diagnosis, [*found, *probes], runner, target.n_px, settings.require)
             runner.forget_finals()
             cases += found
+            black_box |= ready.hides
     assert header is not None
-    diagnosis = [] if unexplained or len(findings) > 1 else list(findings.values())
-    footer = Footer(cases=len(cases), expected=header.expected, blame=in_order(blame), diagnosis=diagnosis)
+    findings, recovered = diagnosis.result()
+    if black_box and recovered is not None and recovered.verdict != "unknown":
+        # What was simulated and found right says more than a black box's symptoms.
+        blame = {finding.stage for finding in findings}
+    footer = Footer(
+        cases=len(cases),
+        expected=header.expected,
+        blame=in_order(blame),
+        diagnosis=findings,
+        recovered=recovered,
+    )
     return Report(header, cases, footer, worker_log=runner.log())
 
 
+def _diagnose(diagnosis: Diagnosis, cases: list[Case], runner: Runner, n_px: int, required: LevelId) -> None:
+    """Give the diagnosis the cases of one n_px, where the candidate fails."""
+    if all(case.status == "ok" and reaches(case.level, required) for case in cases):
+        return
+    images = {case.fixture: case for case in cases if _seen(case, runner)}
+    accepted = [case.fixture for case in cases if case.message == ACCEPTED]
+    diagnosis.add(Evidence(images, dict(runner.finals), n_px), accepted)
+
+
+def _seen(case: Case, runner: Runner) -> bool:
+    """Return whether a case gave a final tensor that could be read: the canon's bits, or one that was kept."""
+    end = [check for check in case.checks if (check.stage, check.view) == ("normalize", "cumulative")]
+    return case.status == "ok" and bool(end) and (end[0].level == "exact" or case.id in runner.finals)
+
+
 def _probes(runner: Runner, found: list[Case], n_px: int, required: LevelId) -> list[Case]:
-    """Run the fixtures that tell the stages of a black box apart, where it fails and they were not selected.
+    """Run the fixtures that tell stages and mistakes apart, where a candidate fails and they were not selected.
 
     They are not part of the report.
     """
     failing = [case for case in found if case.status == "ok" and not reaches(case.level, required)]
     ran = {case.fixture for case in found}
-    # Where the float end was seen and every failing case exercises one stage alone, nothing is left to tell apart.
-    if not failing or (PROBES[0] in ran and all(case.pins for case in failing)):
+    if not failing:
         return []
     return runner.run([fixtures()[slug] for slug in PROBES if slug not in ran], n_px, lambda case: None)
 

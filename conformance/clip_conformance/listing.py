@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.markdown import Markdown
 from rich.table import Table
@@ -74,14 +75,7 @@ def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
         return Markdown(clip_spec.document("PROTOCOL.md"))
     for known in clip_spec.faults():
         if known.id == name:
-            return _rows(
-                known.id,
-                stage=known.stage,
-                title=known.title,
-                fix=known.fix,
-                evidence=known.evidence,
-                fixtures=_catchers(name),
-            )
+            return _fault(known)
     for model in clip_spec.models():
         if model.name == name:
             return _rows(name, n_px=str(model.n_px), released=model.released.isoformat(), open_clip=model.open_clip)
@@ -135,6 +129,39 @@ def _fixture(fixture: Fixture, n_px: int, *, pictures: bool) -> RenderableType:
     return Group(rows, Text(), picture(fixture, n_px)) if pictures else rows
 
 
+def _fault(fault: clip_spec.Fault) -> RenderableType:
+    parts: list[RenderableType] = [
+        _rows(fault.id, title=fault.title, stage=fault.stage, look=fault.look, fix=fault.fix),
+        Text(),
+    ]
+    for platform, code in fault.code.items():
+        lines = (f"    {line}".rstrip().expandtabs(4) for line in code.splitlines())
+        parts += [
+            Text(_PLATFORMS.get(platform, platform), style="bold"),
+            Text("\n".join(lines), overflow="fold"),
+            Text(),
+        ]
+    parts.append(_rows("", evidence=fault.evidence, fixtures=_catchers(fault.id)))
+    return Group(*parts)
+
+
+_PLATFORMS = {
+    "pillow": "Pillow",
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "opencv": "OpenCV",
+    "transformers": "Transformers",
+    "onnx": "ONNX",
+    "cpp": "C++",
+    "rust": "Rust",
+    "go": "Go",
+    "javascript": "JavaScript",
+    "java": "Java",
+    "swift": "Swift",
+    "shell": "Shell",
+}
+
+
 def _catchers(fault: str) -> str:
     found = [fixture.slug for fixture in fixtures().values() if fault in fixture.catches]
     return ", ".join(found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
@@ -142,7 +169,12 @@ def _catchers(fault: str) -> str:
 
 def _rows(heading: str, **fields: str) -> Table:
     found = Table(
-        box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title=heading, title_justify="left"
+        box=None,
+        show_header=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        title=heading or None,
+        title_justify="left",
     )
     for name, value in fields.items():
         if value:
@@ -152,7 +184,11 @@ def _rows(heading: str, **fields: str) -> Table:
 
 def picture(fixture: Fixture, n_px: int, columns: int = 48) -> Text:
     """Return a fixture as half blocks, two pixels a character."""
-    pixels = thumbnail(fixture, n_px, columns)
+    return half_blocks(thumbnail(fixture, n_px, columns))
+
+
+def half_blocks(pixels: NDArray[np.uint8]) -> Text:
+    """Return RGB pixels, uint8 [h, w, 3], as half blocks, two pixels a character."""
     if pixels.shape[0] % 2:
         pixels = np.concatenate([pixels, pixels[-1:]])
     text = Text()

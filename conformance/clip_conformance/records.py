@@ -67,16 +67,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="typ
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
-    """The end of a whole report: how many cases it holds, which is how many were expected; and the blame."""
+    """The end of a whole report: how many cases it holds, which is how many were expected; blame and diagnosis."""
 
     cases: int
     expected: int
     blame: list[StageId]
     diagnosis: list["Finding"] = []
+    recovered: "Recovered | None" = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A behaviour that explains divergent cases: `explained` is the share of them that it reproduces."""
+    """A mistake that explains cases: `explained` is the share of those that differ which the diagnosis reproduces.
+
+    `residual` is the largest mean difference of a reproduced case, in LSB.
+    """
 
     fault: str
     stage: StageId
@@ -84,6 +88,34 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
     residual: float
     explained: float
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice in which the recovered pipeline is not the canon's."""
+
+    stage: StageId
+    what: str
+    canon: str
+    candidate: str
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """The pipeline that explains a candidate best, and how far it does.
+
+    `verdict` is "reproduced" where its simulation gives the candidate's outputs, "guess" where it gives part of them,
+    "unknown" where it does not. `text` says so in a line. Of `compared` cases with an output it gives `reproduced`, to
+    `residual` LSB; the others are `away` LSB off on average (None: of another shape, or there are none).
+    `unexplained` are the worst of them.
+    """
+
+    verdict: Literal["reproduced", "guess", "unknown"]
+    text: str
+    reproduced: int = 0
+    compared: int = 0
+    residual: float = 0.0
+    away: float | None = None
+    pipeline: list[Choice] = []
+    unexplained: list[str] = []
 
 
 Line = Header | Case | Footer

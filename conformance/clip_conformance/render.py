@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 import clip_spec
+from clip_conformance.diagnosis.show import show_diagnosis
 from clip_conformance.engine import Listener
 from clip_conformance.records import Case, Header
 from clip_conformance.report import Report
@@ -86,9 +87,7 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
     if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
         console.print(Text(f"The candidate's stderr ends with\n{_last_words(report.worker_log)}", style="dim"))
-    for finding in summary.diagnosis:
-        console.print(Text(f"Dialect {finding.fault} reproduces every divergent case bit for bit. {finding.title}."))
-        console.print(Text(f"Fix: {finding.fix}"))
+    show_diagnosis(summary, console)
     console.print(verdict(summary), highlight=False, soft_wrap=True)
 
 

@@ -26,6 +26,7 @@ from clip_spec import LevelId, StageId
 
 # What is kept of a candidate's own words.
 _MESSAGE = 300
+ACCEPTED = "accepted an image that must be rejected"
 # Inputs that lie ready for each lane, made while the candidate works.
 _AHEAD = 2
 
@@ -179,7 +180,7 @@ class Runner:
             # An orderly answer without an output is a refusal (CNF-5), whatever the language calls it.
             if reply.status in ("rejected", "error"):
                 return _Outcome("ok", "exact", _said(reply))
-            accepted = "accepted an image that must be rejected" if reply.status == "ok" else _said(reply)
+            accepted = ACCEPTED if reply.status == "ok" else _said(reply)
             return _Outcome(reply.status, "divergent", accepted)
         if reply.status != "ok":
             return _Outcome(reply.status, "divergent", _said(reply))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 import clip_spec
-from clip_conformance.records import Case, Check, Finding, Footer, Header
+from clip_conformance.records import Case, Check, Finding, Footer, Header, Recovered
 from clip_conformance.scoring.levels import LEVELS, reaches, worst
 from clip_spec import LevelId, ScopeId, StageId
 
@@ -45,6 +45,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     end_to_end: StageSummary | None
     blame: list[StageId]
     diagnosis: list[Finding]
+    recovered: Recovered | None
     counts: dict[str, int]
     cases: int
     reached: int
@@ -67,6 +68,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
             found += [(case, check) for case, check in whole if not reaches(check.level, header.required)]
         if found:
             stages[stage] = _stage(found, header.required)
+    reached = sum(case.status == "ok" and reaches(case.level, header.required) for case in cases)
     failed = [(case, _failed(case)) for case in cases if case.status != "ok"]
     return Summary(
         schema=SUMMARY_SCHEMA,
@@ -76,7 +78,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         environment=header.environment,
         model=header.model,
         n_px=header.n_px,
-        passed=reaches(level, header.required),
+        passed=bool(cases) and reached == len(cases),
         required=header.required,
         level=level,
         scopes={scope: worst(c.level for c in cases if c.scope == scope) for scope in header.scopes},
@@ -84,9 +86,10 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         end_to_end=_stage([*whole, *failed], header.required) if whole or failed else None,
         blame=footer.blame,
         diagnosis=footer.diagnosis,
+        recovered=footer.recovered,
         counts=counts,
         cases=len(cases),
-        reached=sum(case.status == "ok" and reaches(case.level, header.required) for case in cases),
+        reached=reached,
     )
 
 

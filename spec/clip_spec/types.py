@@ -12,6 +12,7 @@ View: TypeAlias = Literal["isolated", "cumulative"]
 Route: TypeAlias = Literal["bands", "premultiplied", "nearest", "deep", "deep-swapped"]
 PassOrder: TypeAlias = Literal["horizontal-first", "height-over-100-widths", "shrink-over-2-widths"]
 CropRounding: TypeAlias = Literal["half-even", "half-up"]
+FaultValue: TypeAlias = str | int | float | bool | list[str | int | float | bool]
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,26 @@ class Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[Model, ...]
 
 
+class Separation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a bound is from what it must let in, and from what it must keep out, measured on the fixtures.
+
+    The numbers are in units of the bound: 1 is at it. `legitimate` is the farthest that a right implementation
+    (`legitimate_by`, on the fixture `legitimate_on`) goes; `fault` is where the nearest known mistake lies on the one
+    of all fixtures that shows it best (`fault_by`, `fault_on`). Left out of `legitimate` are the fixtures `beyond`, on
+    which a right implementation breaks the bound; left out of `fault` the mistakes `let_in`, which keep it on every
+    fixture.
+    """
+
+    legitimate: float
+    legitimate_by: str
+    legitimate_on: str
+    fault: float
+    fault_by: str
+    fault_on: str
+    beyond: tuple[str, ...] = ()
+    let_in: tuple[str, ...] = ()
+
+
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an output may deviate and still reach `level` (CNF-3).
 
@@ -94,6 +115,7 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bias: float
     share: float
     derivation: str
+    separation: Separation
     modes: tuple[str, ...] = ()
     peak_share: float = 0.0
     floor: float = 0.0
@@ -115,13 +137,20 @@ class Levels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A known mistake: what it is, where it sits and what to change."""
+    """A known mistake: what it is, where it sits, what it looks like and what to change.
+
+    `code` is the fix as code, by platform (pillow, numpy, cpp ...); `change` is the mistake itself, as settings of a
+    pipeline that makes it.
+    """
 
     id: str
     stage: StageId
     title: str
     fix: str
+    look: str = ""
     evidence: str = ""
+    code: dict[str, str] = {}
+    change: dict[str, FaultValue] = {}
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

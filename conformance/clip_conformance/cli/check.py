@@ -48,6 +48,7 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
 )
 @options.timeout
 @options.strict
+@click.option("--no-diagnosis", "silent", is_flag=True, help="Do not look for the mistakes behind a failure.")
 @click.option(
     "--transcript",
     type=click.Path(file_okay=False, path_type=Path),
@@ -92,6 +93,7 @@ def check(**given: Any) -> int:
             input=given["kind"],
             strict=given["strict"],
             transcript=given["transcript"],
+            diagnose=not given["silent"],
             listener=bar,
         )
     if folder is not None:

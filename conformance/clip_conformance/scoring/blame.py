@@ -25,7 +25,10 @@ _NOISE = "pin-noise"
 _ENOUGH = 64
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
 # Enough to tell the float end, the crop and the resize of a black box apart.
-PROBES = (_NOISE, *_FLATS.values(), "crop-right-1", "crop-right-3", "crop-down-5", "down-500-noise", "sides-640x480")
+PROBES = (
+    *(_NOISE, *_FLATS.values(), "pin-gradient"),
+    *("crop-right-1", "crop-right-3", "crop-down-5", "down-500-noise", "sides-640x480"),
+)
 
 
 def in_order(stages: Iterable[StageId]) -> list[StageId]:
