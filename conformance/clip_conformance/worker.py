@@ -20,6 +20,7 @@ from clip_conformance import arrays, protocol
 from clip_conformance.candidates.adapters import Adapter, as_input
 from clip_conformance.candidates.resolve import adapt, any_size, load
 from clip_conformance.candidates.results import NotAnImage, to_array
+from clip_conformance.candidates.trials import Trial, Trials
 from clip_conformance.errors import UsageError
 from clip_conformance.images import open_image, samples_of
 from clip_conformance.transports.setup import Setup
@@ -48,6 +49,7 @@ class Worker:
         self._setup = setup
         self._object: Any = None
         self._adapter: Adapter | None = None
+        self._trials: Trials | None = None
 
     def answer(self, message: protocol.Message) -> protocol.Reply:
         """Return the reply to a message; an exception becomes one."""
@@ -83,6 +85,7 @@ class Worker:
 
     def _profile(self, message: protocol.Profile) -> protocol.Ready:
         self._adapter = adapt(self._object, message.model, message.n_px)
+        self._trials = Trials(self._adapter, self._setup.input)
         ground = Image.new("RGB", (message.n_px, message.n_px), (120, 110, 100))
         try:
             for stage, output in self._adapter.run(as_input(ground, self._setup.input)).items():
@@ -111,7 +114,7 @@ class Worker:
         try:
             if message.start is None:
                 image = open_image(message.input)
-                results = {"decode": image, **self._adapter.run(as_input(image, self._setup.input))}
+                results = {"decode": image, **self._outputs(message, image)}
             else:
                 value = open_image(message.input) if message.input.mode else samples_of(message.input)
                 stage = message.stages[0]
@@ -127,6 +130,15 @@ class Worker:
             text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             return protocol.Result(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
         return protocol.Result(status="ok", seq=message.seq, outputs=outputs)
+
+    def _outputs(self, message: protocol.Run, image: Image.Image) -> dict[Any, Any]:
+        assert self._adapter is not None
+        assert self._trials is not None
+        if isinstance(message, Trial):
+            return self._trials.run(message.how, image)
+        last = getattr(self._adapter, "run_last", None)
+        run = last if last is not None and message.stages == ["normalize"] else self._adapter.run
+        return dict(run(as_input(image, self._setup.input)))
 
 
 def _unpickled(path: Path, name: str) -> Any:
@@ -162,7 +174,7 @@ def environment() -> dict[str, str]:
 def serve(setup: Setup, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer messages until Stop or the end of input."""
     worker = Worker(setup)
-    decode = msgspec.json.Decoder(protocol.Message)
+    decode = msgspec.json.Decoder(protocol.Message | Trial)
     for line in requests:
         message = decode.decode(line)
         replies.write(msgspec.json.encode(worker.answer(message)) + b"\n")

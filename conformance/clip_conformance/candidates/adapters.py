@@ -48,6 +48,10 @@ class BlackBox:
         """Return the one output there is."""
         return {"normalize": self._call(image)}
 
+    def batch(self, images: list[Any]) -> Any:
+        """Return what the callable makes of several images, where it takes them."""
+        return self._call(images)
+
     def run_stage(self, stage: StageId, image: Any) -> Any:
         """Not possible: nothing is exposed."""
         raise NotImplementedError(f"a callable does not expose {stage}")
@@ -93,6 +97,16 @@ class Chain:
         if self._whole is not None:
             outputs["normalize"] = self._whole(image)
         return outputs
+
+    def batch(self, images: list[Any]) -> Any:
+        """Return what the candidate's own end-to-end call makes of several images.
+
+        Raises:
+            NotImplementedError: it has none.
+        """
+        if self._whole is None:
+            raise NotImplementedError("stages take one image at a time")
+        return self._whole(images)
 
     def run_stage(self, stage: StageId, image: Any) -> Any:
         """Run one stage, its input in the kind that the candidate's own previous stage returns."""

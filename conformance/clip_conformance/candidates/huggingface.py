@@ -34,13 +34,21 @@ class Processor:
 
     def run(self, image: Any) -> dict[StageId, Any]:
         """Return every stage's output, end to end: the flags of the later stages are off."""
-        outputs: dict[StageId, Any] = {"normalize": unwrapped(self._processor(images=image, return_tensors="np"))}
+        outputs = self.run_last(image)
         on = [_FLAGS["convert_rgb"]]
         for stage in ("resize", "center_crop", "to_tensor"):
             on.append(_FLAGS[stage])
             outputs[stage] = self._call(image, stage, on)
         outputs["convert_rgb"] = outputs["center_crop"]
         return outputs
+
+    def run_last(self, image: Any) -> dict[StageId, Any]:
+        """Return the last stage's output alone, in one call."""
+        return {"normalize": unwrapped(self._processor(images=image, return_tensors="np"))}
+
+    def batch(self, images: list[Any]) -> Any:
+        """Return the outputs for several images."""
+        return self._processor(images=images, return_tensors="np")
 
     def run_stage(self, stage: StageId, image: Any) -> Any:
         """Return one stage's output: every other flag is off."""
