@@ -27,6 +27,7 @@ PICTURES = Pictures(N)
 # Where the pipelines of faulty.py take another of the ways of making a mistake than the first, or one more choice.
 CHOICES = {
     "filter-nearest": {"nearest": "centred"},
+    "crop-first": {"crop_when": "before, floored"},
     "align-corners": {"antialias": False},
     "noop-resampled": {"filter": "mitchell"},
     "alpha-over-white": {"convert_when": "first"},

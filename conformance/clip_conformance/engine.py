@@ -156,7 +156,7 @@ def _run(
     header: Header | None = None
     cases: list[Case] = []
     blame: set[StageId] = set()
-    black_box = False
+    mixed = False
     diagnosis = Diagnosis()
     for target in models:
         with runner.prepared(target) as ready:
@@ -169,18 +169,20 @@ def _run(
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
             probes = _probes(runner, found, target.n_px, settings.require)
+            settled = _settled(found, settings.require)
             if ready.hides:
-                blame |= set(blame_black_box([*found, *probes], runner.finals, settings.require))
+                shown = found if settled else [*found, *probes]
+                blame |= set(blame_black_box(shown, runner.finals, settings.require))
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
             if settings.diagnose:
                 _diagnose(diagnosis, [*found, *probes], runner, target.n_px, settings.require)
             runner.forget_finals()
             cases += found
-            black_box |= ready.hides
+            mixed |= ready.hides and not settled
     assert header is not None
     findings, recovered = diagnosis.result()
-    if black_box and recovered is not None and recovered.verdict != "unknown":
+    if mixed and recovered is not None and recovered.verdict != "unknown":
         # What was simulated and found right says more than a black box's symptoms.
         blame = {finding.stage for finding in findings}
     footer = Footer(
@@ -191,6 +193,12 @@ def _run(
         recovered=recovered,
     )
     return Report(header, cases, footer, worker_log=runner.log())
+
+
+def _settled(found: list[Case], required: LevelId) -> bool:
+    """Return whether the float end was seen and every failing case exercises one stage alone: nothing to tell apart."""
+    failing = [case for case in found if case.status == "ok" and not reaches(case.level, required)]
+    return any(case.fixture == PROBES[0] for case in found) and all(case.pins for case in failing)
 
 
 def _diagnose(diagnosis: Diagnosis, cases: list[Case], runner: Runner, n_px: int, required: LevelId) -> None:

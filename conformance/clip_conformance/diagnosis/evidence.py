@@ -20,6 +20,8 @@ _NOISE, _SMOOTH = "pin-noise", "pin-gradient"
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
 # Distinct values a channel needs before a line can be told from it.
 _ENOUGH = 64
+# A longer side, or a larger number, is no preprocessed image.
+_SIDE, _SANE = 8192, 1e9
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Evidence:
     finals: dict[str, Path]
     n_px: int
     pictures: Pictures = field(init=False)
+    _channels: dict[str, set[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.n_px)
@@ -57,6 +60,24 @@ class Evidence:
         path = self.finals[case_id(self.fixture(slug), self.n_px)]
         return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
 
+    def is_image(self, slug: str, layout: str = "") -> bool:
+        """Return whether a case's tensor has rows, columns and three channels, of numbers that mean something.
+
+        With a layout (see `lens.LAYOUTS`) the channels must lie where it has them.
+        """
+        if not self.differs(slug):
+            return layout != "hwc"
+        if slug not in self._channels:
+            self._channels[slug] = self._found_channels(slug)
+        return bool(self._channels[slug] & ({2} if layout == "hwc" else {0} if layout else {0, 2}))
+
+    def _found_channels(self, slug: str) -> set[int]:
+        path = self.finals[case_id(self.fixture(slug), self.n_px)]
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        if len(shape) != 3 or max(shape) > _SIDE or not (np.abs(self.tensor(slug)) < _SANE).all():
+            return set()
+        return {axis for axis in (0, 2) if shape[axis] == 3}
+
     def shown(self, slug: str) -> NDArray[Any]:
         """Return the candidate's final tensor of any case."""
         return (
@@ -70,8 +91,11 @@ class Evidence:
         if _NOISE in self.cases and not self.differs(_NOISE):
             return lenses.canonical()
         if _NOISE in self.cases:
-            flats = {value: self.shown(slug) for value, slug in _FLATS.items() if slug in self.cases}
-            smooth = (self._samples(_SMOOTH), self.shown(_SMOOTH)) if _SMOOTH in self.cases else None
+            if not self.is_image(_NOISE):
+                return None
+            seen = {slug for slug in self.cases if slug in (*_FLATS.values(), _SMOOTH) and self.is_image(slug)}
+            flats = {value: self.shown(slug) for value, slug in _FLATS.items() if slug in seen}
+            smooth = (self._samples(_SMOOTH), self.shown(_SMOOTH)) if _SMOOTH in seen else None
             return lenses.recover(self._samples(_NOISE), self.tensor(_NOISE), flats, smooth)
         for slug in self._plain():
             # The pin was not run: any image that comes out right but for the float end shows it as well.
@@ -100,5 +124,5 @@ class Evidence:
     def _plain(self) -> Iterator[str]:
         """Yield the RGB arrays that differ."""
         for slug, case in self.cases.items():
-            if case.scope == "arrays" and self.differs(slug):
+            if case.scope == "arrays" and self.differs(slug) and self.is_image(slug):
                 yield slug

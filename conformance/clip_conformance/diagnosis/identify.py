@@ -114,10 +114,14 @@ class _Identification:
 
     def _split(self, proof: Proof, scope: str) -> tuple[list[str], list[str], list[str]]:
         """Return the cases of a scope that are not explained, those that are, and those that must stay so."""
-        mine = {slug for slug, case in self._evidence.cases.items() if case.scope == scope}
+        cases = self._evidence.cases.items()
+        mine = {slug for slug, case in cases if case.scope == scope and self._shows(slug)}
         wrong = [trial.slug for trial in proof.left if trial.slug in mine]
         right = [trial.slug for trial in proof.trials if trial.reproduced and trial.slug in mine]
         return wrong, right, [slug for slug in self._held if slug in mine]
+
+    def _shows(self, slug: str) -> bool:
+        return not self._evidence.differs(slug) or self._evidence.is_image(slug, self._lens.layout)
 
     def _arrays(self, wrong: list[str], right: list[str]) -> list[str]:
         """Return RGB arrays to search on: spread over those that are not explained, with some that are."""
