@@ -182,9 +182,12 @@ def _run(
             mixed |= ready.hides and not settled
     assert header is not None
     findings, recovered = diagnosis.result()
+    named = {finding.stage for finding in findings}
     if mixed and recovered is not None and recovered.verdict != "unknown":
         # What was simulated and found right says more than a black box's symptoms.
-        blame = {finding.stage for finding in findings}
+        blame = named
+    elif not blame:
+        blame = named
     footer = Footer(
         cases=len(cases),
         expected=header.expected,

@@ -107,12 +107,12 @@ def surviving_ways(matrix: Matrix) -> list[str]:
 
 
 def folder() -> Path:
-    """Return the checkout's folder of documents.
+    """Return the checkout's folder of documents; the package itself may be installed elsewhere.
 
     Raises:
         UsageError: this is no checkout.
     """
-    path = Path(__file__).resolve().parents[2] / "docs"
+    path = Path.cwd() / "docs"
     if not path.is_dir():
         raise UsageError(f"{path} is missing; run this in a checkout")
     return path

@@ -131,6 +131,8 @@ def _float_end(found: lenses.Lens) -> Iterator[str]:
     }
     if found.layout in layouts:
         yield layouts[found.layout]
+    if found.turn != "no":
+        yield f"the image is {found.turn}"
     if found.order != (0, 1, 2):
         yield f"its channels are {', '.join('RGB'[band] for band in found.order)}; the canon has R, G, B"
     canon = lenses.canonical()

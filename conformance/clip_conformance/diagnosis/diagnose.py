@@ -50,8 +50,13 @@ class Diagnosis:
         truncated = [slug for slug in self.accepted if _TRUNCATED in fixtures()[slug].catches]
         beside = [_finding(_move(_TRUNCATED), 0.0, 1.0)] if truncated else []
         if self._found is None:
-            text = "The float end is no straight line of the samples: unknown." if self._blind else ""
-            return beside, Recovered(verdict="unknown", text=text) if self._blind else None
+            if self._blind:
+                text = "Unknown: the float end is no straight line of the samples."
+                return beside, Recovered(verdict="unknown", text=text)
+            if beside:
+                text = f"{len(truncated)} truncated files are accepted; every output is the canon's."
+                return beside, Recovered(verdict="reproduced", text=text)
+            return [], None
         return self._stated(self._found, beside)
 
     def _stated(self, found: Identified, beside: list[Finding]) -> tuple[list[Finding], Recovered]:

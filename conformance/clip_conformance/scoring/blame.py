@@ -27,7 +27,7 @@ _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
 # Enough to tell the float end, the crop and the resize of a black box apart.
 PROBES = (
     *(_NOISE, *_FLATS.values(), "pin-gradient"),
-    *("crop-right-1", "crop-right-3", "crop-down-5", "down-500-noise", "sides-640x480"),
+    *("crop-right-1", "crop-right-3", "crop-down-5", "down-500-noise", "sides-640x480", "sides-135x166"),
 )
 
 
