@@ -41,10 +41,6 @@ def test_a_faulty_port_fails_is_blamed_and_named(name):
         assert summary.blame[0] == port.stages[0]
     if name not in NOT_NAMED:
         assert all(found & wanted for wanted in port.faults), found
-    assert summary.recovered is not None
-    if summary.recovered.verdict == "reproduced":
-        assert summary.recovered.reproduced >= 0.95 * summary.recovered.compared
-        assert summary.recovered.residual <= 0.2
 
 
 def test_how_many_are_not_right():

@@ -54,7 +54,7 @@ class Diagnosis:
                 text = "Unknown: the float end is no straight line of the samples."
                 return beside, Recovered(verdict="unknown", text=text)
             if beside:
-                text = f"{len(truncated)} truncated files are accepted; every output is the canon's."
+                text = f"{len(truncated)} truncated files are accepted; every other output is the canon's."
                 return beside, Recovered(verdict="reproduced", text=text)
             return [], None
         return self._stated(self._found, beside)

@@ -29,10 +29,10 @@ _MOST = 3
 
 def show_diagnosis(summary: Summary, console: Console) -> None:
     """Print the diagnosis of a run; nothing where a candidate passes with rounding only."""
-    if summary.level == "exact" and not summary.counts["skipped"]:
-        console.print(
-            Text("Every tensor is the canon's, bit for bit: your preprocessing is not the cause of a difference.")
-        )
+    if summary.level == "exact" and summary.end_to_end is not None:
+        which = f"Every tensor of these {summary.cases} cases"
+        text = f"{which} is the canon's, bit for bit: your preprocessing is not the cause."
+        console.print(Text(text), soft_wrap=True)
     recovered = summary.recovered
     if recovered is None and not summary.diagnosis:
         return
