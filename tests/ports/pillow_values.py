@@ -217,6 +217,11 @@ def channels_last(image: Image.Image) -> Tensor:
     return _finish(_pixels(image)).transpose(1, 2, 0)
 
 
+@listed(SINGLES, "to_tensor", "layout-hwc")
+def viewed_not_transposed(image: Image.Image) -> Tensor:
+    return _finish(_pixels(image)).transpose(1, 2, 0).copy().reshape(3, 224, 224)
+
+
 @listed(SINGLES, "to_tensor", "mirrored")
 def augmentation_left_on(image: Image.Image) -> Tensor:
     return _finish(np.fliplr(_pixels(image)))

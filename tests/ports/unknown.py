@@ -76,12 +76,6 @@ def busiest_crop(image: Image.Image) -> Tensor:
     return _tensor(work.crop((left, top, left + 224, top + 224)))
 
 
-@listed(UNKNOWN, "to_tensor", beyond="H x W x 3 is viewed as 3 x H x W without a transposition")
-def viewed_not_transposed(image: Image.Image) -> Tensor:
-    x = (np.array(_square(image)).astype(np.float32) / 255 - MEAN) / STD
-    return x.reshape(3, 224, 224)
-
-
 @listed(UNKNOWN, "convert_rgb", beyond="colours are saturated by half as much again")
 def vivid(image: Image.Image) -> Tensor:
     return _tensor(ImageEnhance.Color(_square(image)).enhance(1.5))

@@ -1,5 +1,6 @@
 """The last steps of shrinking, which Hypothesis leaves: every small size, and the plainest content that still fails."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ _PLAIN = (
 _TELLING = Content("binary", (("seed", 0),))
 # Every size up to so many pixels is tried.
 _AREA = 80
+# Every square up to so many pixels a side is tried.
+_SQUARE = 512
 
 
 def complexity(recipe: Recipe, modes: Sequence[str]) -> tuple[Any, ...]:
@@ -61,7 +64,7 @@ def reduce(recipe: Recipe, fails: Fails, modes: Sequence[str], *, flat: bool = F
     """
     while True:
         before = complexity(recipe, modes)
-        for steps in (_modes, _small, _contents, _sides, _rest):
+        for steps in (_modes, _small, _contents, _sides, _squares, _rest):
             recipe = next(
                 (
                     simpler
@@ -114,6 +117,12 @@ def _sides(recipe: Recipe, modes: Sequence[str], flat: bool) -> Iterator[Recipe]
     for part in (height // 2, height * 3 // 4, height - 4, height - 1):
         if part > 0:
             yield replace(recipe, height=part)
+
+
+def _squares(recipe: Recipe, modes: Sequence[str], flat: bool) -> Iterator[Recipe]:
+    """Sides at which a scale is rounded badly are few and far between; no halving finds the least of them."""
+    for side in range(math.isqrt(_AREA) + 1, min(_SQUARE, recipe.width, recipe.height)):
+        yield replace(recipe, width=side, height=side)
 
 
 def _rest(recipe: Recipe, modes: Sequence[str], flat: bool) -> Iterator[Recipe]:
