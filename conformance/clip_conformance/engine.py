@@ -208,15 +208,9 @@ def _diagnose(diagnosis: Diagnosis, cases: list[Case], runner: Runner, n_px: int
     """Give the diagnosis the cases of one n_px, where the candidate fails."""
     if all(case.status == "ok" and reaches(case.level, required) for case in cases):
         return
-    images = {case.fixture: case for case in cases if _seen(case, runner)}
+    images = {case.fixture: case for case in cases if case.id in runner.ended}
     accepted = [case.fixture for case in cases if case.message == ACCEPTED]
     diagnosis.add(Evidence(images, dict(runner.finals), n_px), accepted)
-
-
-def _seen(case: Case, runner: Runner) -> bool:
-    """Return whether a case gave a final tensor that could be read: the canon's bits, or one that was kept."""
-    end = [check for check in case.checks if (check.stage, check.view) == ("normalize", "cumulative")]
-    return case.status == "ok" and bool(end) and (end[0].level == "exact" or case.id in runner.finals)
 
 
 def _probes(runner: Runner, found: list[Case], n_px: int, required: LevelId) -> list[Case]:

@@ -57,8 +57,10 @@ class Runner:
         self._lock = threading.Lock()
         self._free = threading.Condition(self._lock)
         self._seq = 0
-        # The candidate's final tensor of every case whose bits are not the canon's, for the blame of a black box.
+        # The candidate's final tensor of every case whose bits are not the canon's, for blame and diagnosis, and the
+        # cases of which the final tensor is known.
         self.finals: dict[str, Path] = {}
+        self.ended: set[str] = set()
 
     @contextmanager
     def prepared(self, target: Target) -> Iterator[protocol.Ready]:
@@ -89,6 +91,7 @@ class Runner:
         for path in self.finals.values():
             path.unlink(missing_ok=True)
         self.finals.clear()
+        self.ended.clear()
 
     def close(self) -> None:
         """End the candidate."""
@@ -198,6 +201,8 @@ class Runner:
             stage: found for stage, found in reply.outputs.items() if isinstance(found, protocol.Output)
         }
         checks = scoring.score(outputs, keep)
+        if scoring.ended:
+            self.ended.add(case_id(fixture, n_px))
         if keep.exists():
             self.finals[case_id(fixture, n_px)] = keep
         return [check for check in checks if not self._only or check.stage in self._only]

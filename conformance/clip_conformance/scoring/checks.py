@@ -21,6 +21,7 @@ from clip_conformance.cases import (
 from clip_conformance.errors import UsageError
 from clip_conformance.records import Check, CheckView
 from clip_conformance.scoring.compare import Deviation, compare
+from clip_conformance.scoring.completion import completed
 from clip_conformance.scoring.levels import level_of
 from clip_fixtures import Fixture, digest
 from clip_reference import Stages
@@ -55,25 +56,42 @@ class CaseScoring:
         self._fixture, self._n_px, self._source, self._ready = fixture, n_px, source, ready
         self._folder, self._run_stage = folder, run_stage
         self._verified: set[StageId] = set()
+        # Whether the end of the pipeline was told: the candidate's, or what the canon makes of its last output.
+        self.ended = False
 
     def score(self, outputs: Outputs, keep: Path) -> list[Check]:
         """Return the checks of a case.
 
         Args:
             outputs: what the candidate returned, by stage.
-            keep: where the final tensor is written if it is not the canon's, for the blame.
+            keep: where the final tensor is written if it is not the canon's, for blame and diagnosis.
         """
         found: dict[StageId, Deviation] = {}
+        last = next((stage for stage in reversed(self._ready.scored) if stage in outputs), None)
         for stage, output in outputs.items():
             if self._compared(stage):
                 found[stage], got = self._measure(stage, output)
-                if stage == "normalize" and got is not None and not found[stage].identical:
-                    arrays.write(keep, got)
+                if stage == last:
+                    self._end(stage, found[stage], got, keep)
         checks = [self._check(stage, "cumulative", deviation) for stage, deviation in found.items()]
         alone: list[StageId] = ["decode"] if "decode" in outputs else []
         alone += [] if self._ready.scored == ["normalize"] else self._ready.scored
         isolated = [self._isolated(stage, found) for stage in alone if self._compared(stage)]
         return [*checks, *(check for check in isolated if check is not None), *self._pinned(found)]
+
+    def _end(self, stage: StageId, deviation: Deviation, output: NDArray[Any] | None, keep: Path) -> None:
+        """Keep the final tensor; of a candidate that ends early, the one that its last output comes to."""
+        if deviation.identical:
+            self.ended = True
+            return
+        if stage != "normalize" and output is not None:
+            rgb = self._fixture.mode == "RGB" or self._ready.early_rgb or stage == "convert_rgb"
+            output = completed(stage, output, self._stages, self._n_px, rgb=rgb)
+        if output is None:
+            return
+        self.ended = True
+        if stage == "normalize" or digest(output) != self._digests["normalize"]:
+            arrays.write(keep, output)
 
     def _compared(self, stage: StageId) -> bool:
         """A stage that never sees this mode because the candidate converts first is judged by what comes after it."""
