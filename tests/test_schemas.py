@@ -18,10 +18,12 @@ import clip_fixtures.types
 import clip_spec
 import clip_spec.types
 from clip_conformance import bundle, protocol, records, summary
+from clip_conformance.reports.lines import encode
 
 Node = dict[str, Any]
 
 NAMES = ("bundle", "canon", "faults", "fixtures", "levels", "models", "protocol", "report", "summary")
+LINES = {kind.__name__ for kind in get_args(records.Line)}
 WRITTEN = {"report": records.Line, "summary": summary.Summary}
 READ = {
     "bundle": (bundle.Bundle, bundle.BundleCase),
@@ -93,6 +95,8 @@ def test_schema_defines_every_struct_and_no_other(name: str) -> None:
 def test_properties_are_the_fields(name: str, title: str) -> None:
     ours, theirs = definitions(name)[title], generated(name)[title]
     fields = set(theirs["properties"])
+    if title in LINES:  # What holds the lines together is added to each.
+        fields.add("digest")
     if title == "Fixture":  # The scope is the name of the file and stands nowhere in it.
         fields.remove("scope")
     assert set(ours["properties"]) == fields
@@ -105,6 +109,8 @@ def test_properties_are_the_fields(name: str, title: str) -> None:
 def test_properties_have_the_fields_types(name: str, title: str) -> None:
     ours, theirs = definitions(name), generated(name)
     for key, node in ours[title]["properties"].items():
+        if (key, title in LINES) == ("digest", True):
+            continue
         ours_shape, theirs_shape = shape(node, ours), shape(theirs[title]["properties"][key], theirs)
         # A schema may name the strings that a struct leaves open.
         narrowed = theirs_shape == {"string"} and all(value.startswith("'") for value in ours_shape)
@@ -161,9 +167,9 @@ def test_summary_names_its_scopes_stages_and_counts() -> None:
     assert list(properties["counts"]["properties"]) == properties["counts"]["required"] == counted
 
 
-def test_report_line_is_one_of_three() -> None:
+def test_report_line_is_one_of_four() -> None:
     options = clip_spec.schema("report")["oneOf"]
-    assert options == [{"$ref": f"#/$defs/{kind.__name__}"} for kind in (records.Header, records.Case, records.Footer)]
+    assert options == [{"$ref": f"#/$defs/{kind.__name__}"} for kind in get_args(records.Line)]
 
 
 # --- what the suite ships
@@ -202,7 +208,10 @@ def test_report_is_valid(written: Path) -> None:
     found = lines(written)
     for line in found:
         validator("report").validate(line)
-    assert [line["type"] for line in found] == ["header", *["case"] * (len(found) - 2), "footer"]
+    kinds = [line["type"] for line in found]
+    pictures = kinds.count("picture")
+    assert kinds == ["header", *["case"] * (len(found) - 2 - pictures), *["picture"] * pictures, "footer"]
+    assert (pictures > 0) == ("fails" in written.name)
 
 
 def test_summary_is_valid(written: Path) -> None:
@@ -212,7 +221,7 @@ def test_summary_is_valid(written: Path) -> None:
 def test_findings_are_valid() -> None:
     finding = records.Finding(fault="pillow-13", stage="resize", title="t", fix="f", residual=0.0, explained=1.0)
     footer = records.Footer(cases=1, expected=1, blame=["resize"], diagnosis=[finding])
-    validator("report").validate(msgspec.json.decode(msgspec.json.encode(footer)))
+    validator("report").validate(msgspec.json.decode(encode([footer])))
 
 
 # --- what is refused
@@ -245,9 +254,13 @@ def refuses_every_breach(name: str, document: Any, allowed: re.Pattern[str]) -> 
 OPEN = re.compile(r"\.(candidate|environment|scopes|stages)\.[^.]+ is missing")
 
 
-@pytest.mark.parametrize("kind", ["header", "case", "footer"])
+@pytest.mark.parametrize("kind", ["header", "case", "picture", "footer"])
 def test_broken_lines_are_refused(kind: str, written: Path) -> None:
-    refuses_every_breach("report", next(line for line in lines(written) if line["type"] == kind), OPEN)
+    found = [line for line in lines(written) if line["type"] == kind]
+    if kind == "picture" and "passes" in written.name:
+        assert not found
+        return
+    refuses_every_breach("report", found[0], OPEN)
 
 
 def test_broken_summaries_are_refused(written: Path) -> None:

@@ -16,6 +16,7 @@ from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.errors import UsageError
 from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header
 from clip_conformance.report import Report
+from clip_conformance.reports.pictures import Album
 from clip_conformance.runner import ACCEPTED, Runner
 from clip_conformance.scoring.blame import PROBES, blame_black_box, blame_staged, in_order
 from clip_conformance.scoring.levels import reaches
@@ -23,7 +24,7 @@ from clip_conformance.transports.resolve import resolve
 from clip_conformance.transports.setup import InputKind
 from clip_conformance.transports.transcript import Recorder
 from clip_conformance.version import version
-from clip_fixtures import Fixture, fixtures
+from clip_fixtures import Fixture, digest_of_goldens, fixtures
 from clip_spec import LevelId, ScopeId, StageId
 
 SCOPES: tuple[ScopeId, ...] = get_args(ScopeId)
@@ -54,6 +55,7 @@ def check(
     strict: bool = False,
     transcript: Path | None = None,
     diagnose: bool = True,
+    pictures: bool = True,
     listener: Listener | None = None,
 ) -> Report:
     """Score a candidate and return the report.
@@ -74,6 +76,7 @@ def check(
         strict: hold every message of the protocol against its schema.
         transcript: a folder to keep the conversation in.
         diagnose: name the mistakes of a candidate that fails; takes a few seconds.
+        pictures: keep pictures of some of the cases that fail in the report.
         listener: told how the run goes.
 
     Raises:
@@ -94,7 +97,7 @@ def check(
         strict=strict,
         transcript=transcript,
     ) as runner:
-        settings = _Settings(candidate, model, require, select, stages, diagnose)
+        settings = _Settings(candidate, model, require, select, stages, diagnose, pictures)
         return _run(runner, models, chosen, settings, listener or Listener())
 
 
@@ -144,10 +147,11 @@ class _Settings:
         globs: Sequence[str],
         stages: Sequence[StageId],
         diagnose: bool,
+        pictures: bool,
     ) -> None:
         self.candidate = candidate if isinstance(candidate, str) else ""
         self.model, self.require, self.globs, self.stages = model, require, list(globs), list(stages)
-        self.diagnose = diagnose
+        self.diagnose, self.pictures = diagnose, pictures
 
 
 def _run(
@@ -157,8 +161,8 @@ def _run(
     cases: list[Case] = []
     blame: set[StageId] = set()
     mixed = False
-    diagnosis = Diagnosis()
-    for target in models:
+    diagnosis, album = Diagnosis(), Album()
+    for place, target in enumerate(models):
         with runner.prepared(target) as ready:
             if len(models) > 1 and not ready.any_size:
                 raise UsageError(
@@ -177,6 +181,8 @@ def _run(
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
             if settings.diagnose:
                 _diagnose(diagnosis, [*found, *probes], runner, target.n_px, settings.require)
+            if settings.pictures:
+                album.add(found, runner.finals, target.n_px, settings.require, share=1 / (len(models) - place))
             runner.forget_finals()
             cases += found
             mixed |= ready.hides and not settled
@@ -195,7 +201,7 @@ def _run(
         diagnosis=findings,
         recovered=recovered,
     )
-    return Report(header, cases, footer, worker_log=runner.log())
+    return Report(header, cases, footer, pictures=album.pictures, worker_log=runner.log())
 
 
 def _settled(found: list[Case], required: LevelId) -> bool:
@@ -245,6 +251,7 @@ def _header(
         notes=ready.notes,
         model=settings.model,
         n_px=[target.n_px for target in models],
+        fixtures=digest_of_goldens(target.n_px for target in models),
         scopes=[scope for scope in SCOPES if any(fixture.scope == scope for fixture in chosen)],
         stages=settings.stages or ready.scored,
         required=settings.require,

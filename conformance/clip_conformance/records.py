@@ -1,4 +1,4 @@
-"""The lines of report.jsonl: a header, one line a case, a footer."""
+"""The lines of report.jsonl: a header, one line a case, pictures of some that fail, a footer."""
 
 from typing import Literal
 
@@ -28,7 +28,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
-    """What was run, on what, with which suite; `notes` are the candidate's own remarks."""
+    """What was run, on what, with which suite.
+
+    `notes` are the candidate's own remarks. `fixtures` is the digest of the golden digests that were scored against.
+    """
 
     schema: str
     suite: str
@@ -38,6 +41,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     notes: list[str]
     model: str
     n_px: list[int]
+    fixtures: str
     scopes: list[ScopeId]
     stages: list[StageId]
     required: LevelId
@@ -64,6 +68,27 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="typ
     seconds: float
     message: str = ""
     checks: list[Check] = []
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True, tag="picture", tag_field="type"):
+    """What a failing case looks like end to end, in a part of at most 256 pixels a side.
+
+    `given` is the image that the candidate had, of at most 160 pixels a side; `size` is its real width and height.
+    `window` is the part of the canon's image that is shown (left, top, right, bottom), `expected` that part.
+    `error` holds the candidate's samples minus the canon's, int16 [H, W, 3] in `unit` LSB, little-endian, deflated;
+    empty where the candidate's image has another `shape`, or shows no numbers; `got` then is its image, if it is one.
+    Pictures are PNG; all are in base64.
+    """
+
+    case: str
+    size: tuple[int, int]
+    given: str
+    window: tuple[int, int, int, int]
+    expected: str
+    shape: list[int]
+    unit: float
+    error: str
+    got: str
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
@@ -118,4 +143,4 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     unexplained: list[str] = []
 
 
-Line = Header | Case | Footer
+Line = Header | Case | Picture | Footer

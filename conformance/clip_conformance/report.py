@@ -1,13 +1,10 @@
 """A report: its lines, its files, its verdict."""
 
 import functools
-import os
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from clip_conformance.records import Case, Footer, Header
+from clip_conformance.records import Case, Footer, Header, Picture
 from clip_conformance.scoring.levels import LEVELS, reaches
 from clip_conformance.summary import Summary, summarise
 from clip_spec import LevelId
@@ -25,13 +22,23 @@ class Report:
         cases: one record a case, in the order of the catalogue.
         footer: the end of the report, with the blame.
         summary: the verdict, made from the three.
+        pictures: some of the cases that fail, to look at.
         worker_log: the end of what the candidate wrote to stderr.
     """
 
-    def __init__(self, header: Header, cases: list[Case], footer: Footer, worker_log: str = "") -> None:
+    def __init__(
+        self,
+        header: Header,
+        cases: list[Case],
+        footer: Footer,
+        *,
+        pictures: Sequence[Picture] = (),
+        worker_log: str = "",
+    ) -> None:
         self.header = header
         self.cases = cases
         self.footer = footer
+        self.pictures = list(pictures)
         self.worker_log = worker_log
 
     @functools.cached_property
@@ -66,34 +73,14 @@ class Report:
             raise NotConforming(f"{self.level}, required {level}: {fail}")
         return self
 
-    def lines(self) -> bytes:
-        """Return report.jsonl."""
-        return b"".join(msgspec.json.encode(line) + b"\n" for line in (self.header, *self.cases, self.footer))
-
     def write(self, folder: Path) -> None:
-        """Write report.jsonl and summary.json to a folder, and stderr.log where the candidate left one.
+        """Write the files of a report to a folder (see `reports.files`), and stderr.log if there is one.
 
         Each file is whole or not there.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "report.jsonl", self.lines())
-        if self.worker_log:
-            _replace(folder / "stderr.log", self.worker_log.encode())
-        else:
-            (folder / "stderr.log").unlink(missing_ok=True)
-        _replace(folder / "summary.json", msgspec.json.format(msgspec.json.encode(self.summary), indent=2) + b"\n")
+        from clip_conformance.reports.files import write
 
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        write(self, folder)

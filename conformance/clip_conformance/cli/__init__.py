@@ -12,6 +12,7 @@ from clip_conformance.cli.catalogue import list_, show
 from clip_conformance.cli.check import check
 from clip_conformance.cli.fuzz import fuzz
 from clip_conformance.cli.onnx import build_onnx
+from clip_conformance.cli.report import report
 from clip_conformance.errors import UsageError
 
 DEBUG = "--debug"
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (check, smoke, fuzz, list_, show, export, verify, replay, build_onnx):
+for command in (check, report, smoke, fuzz, list_, show, export, verify, replay, build_onnx):
     cli.add_command(command)
 
 

@@ -178,11 +178,11 @@ def _from_flats(flats: dict[int, NDArray[Any]], smooth: tuple[NDArray[np.uint8],
     low, high = min(flats, default=0), max(flats, default=0)
     if low == high:
         return None
+    if any(flats[value].ndim != 3 or 3 not in flats[value].shape[::2] for value in (low, high)):
+        return None
     channels = [
         flats[value] if flats[value].shape[0] == 3 else flats[value].transpose(2, 0, 1) for value in (low, high)
     ]
-    if any(planes.ndim != 3 or planes.shape[0] != 3 for planes in channels):
-        return None
     # The middle, for a border may have been added.
     ends = [planes[:, planes.shape[1] // 4 : -(planes.shape[1] // 4), planes.shape[2] // 4 : -(planes.shape[2] // 4)]
             for planes in channels]  # fmt: skip

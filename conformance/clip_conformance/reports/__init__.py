@@ -1,0 +1,1 @@
+"""What is made of a report's lines, and of them alone."""
