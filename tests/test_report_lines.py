@@ -80,6 +80,7 @@ BREACHES = {
     "another schema": (lambda c: swapped(c, b"report/1", b"report/9", 1), 1, "report/9"),
     "no header": (lambda c: c[1:], 1, "a case of no schema"),
     "no JSON": (lambda c: [b"hello\n", *c], 1, "no header of a report"),
+    "no UTF-8": (lambda c: [c[0].replace(b"ViT", b"V\xff\xfe"), *c[1:]], 1, "line 1"),
     "nesting without end": (lambda c: [b"[" * 100000 + b"\n", *c], 1, "no header of a report"),
 }
 

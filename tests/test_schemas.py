@@ -17,19 +17,34 @@ import clip_conformance
 import clip_fixtures.types
 import clip_spec
 import clip_spec.types
-from clip_conformance import bundle, protocol, records, summary
+from clip_conformance import bundle, known, protocol, records, summary
+from clip_conformance.reports import diff, statement
 from clip_conformance.reports.lines import encode
 
 Node = dict[str, Any]
 
-NAMES = ("bundle", "canon", "faults", "fixtures", "levels", "models", "protocol", "report", "summary")
+NAMES = (
+    "bundle",
+    "canon",
+    "diff",
+    "faults",
+    "fixtures",
+    "known",
+    "levels",
+    "models",
+    "protocol",
+    "report",
+    "statement",
+    "summary",
+)
 LINES = {kind.__name__ for kind in get_args(records.Line)}
-WRITTEN = {"report": records.Line, "summary": summary.Summary}
+WRITTEN = {"diff": diff.Diff, "report": records.Line, "statement": statement.Statement, "summary": summary.Summary}
 READ = {
     "bundle": (bundle.Bundle, bundle.BundleCase),
     "canon": clip_spec.types.Canon,
     "faults": clip_spec.types.Faults,
     "fixtures": clip_fixtures.types.Catalogue,
+    "known": known.KnownFile,
     "levels": clip_spec.types.Levels,
     "models": clip_spec.types.Models,
     "protocol": (*protocol.REPLIES, *protocol.REPLIES.values()),
@@ -218,6 +233,10 @@ def test_summary_is_valid(written: Path) -> None:
     validator("summary").validate(msgspec.json.decode((written / "summary.json").read_bytes()))
 
 
+def test_statement_is_valid(written: Path) -> None:
+    validator("statement").validate(msgspec.json.decode((written / "statement.json").read_bytes()))
+
+
 def test_findings_are_valid() -> None:
     finding = records.Finding(fault="pillow-13", stage="resize", title="t", fix="f", residual=0.0, explained=1.0)
     footer = records.Footer(cases=1, expected=1, blame=["resize"], diagnosis=[finding])
@@ -267,6 +286,12 @@ def test_broken_summaries_are_refused(written: Path) -> None:
     document = msgspec.json.decode((written / "summary.json").read_bytes())
     document["scopes"] |= {"files": "exact"}  # One of them alone must stay.
     refuses_every_breach("summary", document, OPEN)
+
+
+def test_broken_statements_are_refused(written: Path) -> None:
+    document = msgspec.json.decode((written / "statement.json").read_bytes())
+    document["scopes"] |= {"files": "exact"}
+    refuses_every_breach("statement", document, re.compile(rf"{OPEN.pattern}|\.cases\.[^.]+ is missing"))
 
 
 @pytest.mark.parametrize(

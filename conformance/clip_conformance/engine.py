@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,9 @@ from clip_conformance.cases import Target, case_id, choose, targets
 from clip_conformance.diagnosis.diagnose import Diagnosis
 from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.errors import UsageError
-from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header
+from clip_conformance.known import KnownFile, judge
+from clip_conformance.known import read as read_known
+from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header, Known
 from clip_conformance.report import Report
 from clip_conformance.reports.pictures import Album
 from clip_conformance.runner import ACCEPTED, Runner
@@ -56,6 +59,7 @@ def check(
     transcript: Path | None = None,
     diagnose: bool = True,
     pictures: bool = True,
+    known: Path | None = None,
     listener: Listener | None = None,
 ) -> Report:
     """Score a candidate and return the report.
@@ -77,16 +81,18 @@ def check(
         transcript: a folder to keep the conversation in.
         diagnose: name the mistakes of a candidate that fails; takes a few seconds.
         pictures: keep pictures of some of the cases that fail in the report.
+        known: a file of known divergences, against which the failures are held.
         listener: told how the run goes.
 
     Raises:
         UsageError: the run could not be made; one line says why and what to do.
     """
-    for given, known in ((scopes, SCOPES), (stages, clip_spec.stage_ids()), ([require], clip_spec.level_ids())):
-        if unknown := set(given) - set(known):
-            raise UsageError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(known)}")
+    for given, allowed in ((scopes, SCOPES), (stages, clip_spec.stage_ids()), ([require], clip_spec.level_ids())):
+        if unknown := set(given) - set(allowed):
+            raise UsageError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(allowed)}")
     chosen = choose(tuple(scope for scope in SCOPES if scope in scopes), select)
     models = targets(model)
+    divergences = None if known is None else (known.name, read_known(known))
     with open_runner(
         candidate,
         cases=len(chosen),
@@ -97,7 +103,7 @@ def check(
         strict=strict,
         transcript=transcript,
     ) as runner:
-        settings = _Settings(candidate, model, require, select, stages, diagnose, pictures)
+        settings = _Settings(candidate, model, require, select, stages, diagnose, pictures, divergences)
         return _run(runner, models, chosen, settings, listener or Listener())
 
 
@@ -148,10 +154,11 @@ class _Settings:
         stages: Sequence[StageId],
         diagnose: bool,
         pictures: bool,
+        known: tuple[str, KnownFile] | None,
     ) -> None:
         self.candidate = candidate if isinstance(candidate, str) else ""
         self.model, self.require, self.globs, self.stages = model, require, list(globs), list(stages)
-        self.diagnose, self.pictures = diagnose, pictures
+        self.diagnose, self.pictures, self.known = diagnose, pictures, known
 
 
 def _run(
@@ -200,8 +207,16 @@ def _run(
         blame=in_order(blame),
         diagnosis=findings,
         recovered=recovered,
+        known=_known(settings, cases),
     )
     return Report(header, cases, footer, pictures=album.pictures, worker_log=runner.log())
+
+
+def _known(settings: _Settings, cases: list[Case]) -> Known | None:
+    if settings.known is None:
+        return None
+    name, file = settings.known
+    return judge(file, name, cases, settings.require, datetime.now(UTC).date())
 
 
 def _settled(found: list[Case], required: LevelId) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+import clip_spec
 from clip_conformance.cases import case_id, choose, pinned_stage, targets
+from clip_conformance.check_ids import END_TO_END
 from clip_conformance.engine import SCOPES, open_runner
 from clip_conformance.errors import UsageError
 from clip_conformance.records import Case, Check
@@ -11,7 +13,6 @@ from clip_conformance.scoring.levels import reaches
 from clip_fixtures import Fixture
 from clip_spec import LevelId, ScopeId
 
-END_TO_END = "end_to_end"
 REJECTED = "rejected"
 
 
@@ -58,6 +59,17 @@ class Engine:
             for fixture in self._fixtures.values()
             for what in self._what(fixture)
         ]
+
+    def about(self, slug: str, what: str) -> list[dict[str, str]]:
+        """Return what -m may choose a test by: stage, scope and mode, then each mistake that it is there to catch.
+
+        A mistake is caught at its stage, and from end to end.
+        """
+        fixture = self._fixtures[slug]
+        stages = {fault.id: fault.stage for fault in clip_spec.faults()}
+        caught = [fault for fault in fixture.catches if what in (stages.get(fault), END_TO_END, REJECTED)]
+        told = {"stage": what, "scope": fixture.scope, "mode": fixture.mode}
+        return [told, *({"fault": fault} for fault in caught)]
 
     def _what(self, fixture: Fixture) -> list[str]:
         if fixture.expect == "reject":

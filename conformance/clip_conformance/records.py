@@ -99,6 +99,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field=
     blame: list[StageId]
     diagnosis: list["Finding"] = []
     recovered: "Recovered | None" = None
+    known: "Known | None" = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +142,29 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     away: float | None = None
     pipeline: list[Choice] = []
     unexplained: list[str] = []
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of known divergences says of a run, in ids of checks.
+
+    Of its `entries`, `idle` ones speak of cases that were not run, `stale` ones of checks that no longer fail,
+    `expired` ones of checks that may not fail any more. `matched` failing checks are known, `unexpected` ones are not,
+    and `worse` ones are known at a stricter level than they reach.
+    """
+
+    file: str
+    entries: int
+    idle: int
+    matched: int
+    unexpected: list[str]
+    worse: list[str]
+    stale: list[str]
+    expired: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Return whether all that fails is known, and all that is known fails."""
+        return not (self.unexpected or self.worse or self.stale or self.expired)
 
 
 Line = Header | Case | Picture | Footer

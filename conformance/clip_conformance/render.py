@@ -18,6 +18,8 @@ from clip_conformance.summary import StageSummary, Summary
 
 # Columns that the table needs before the worst fixture.
 _FIGURES = 66
+# Checks of each kind that are listed of a file of known divergences.
+_CHECKS = 5
 _COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
 
 
@@ -88,7 +90,27 @@ def show(report: Report, console: Console) -> None:
     if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
         console.print(Text(f"The candidate's stderr ends with\n{_last_words(report.worker_log)}", style="dim"))
     show_diagnosis(summary, console)
+    _show_known(summary, console)
     console.print(verdict(summary), highlight=False, soft_wrap=True)
+
+
+def _show_known(summary: Summary, console: Console) -> None:
+    """Say what a file of known divergences is wrong about."""
+    known = summary.known
+    if known is None:
+        return
+    for checks, what in (
+        (known.unexpected, "fails and is not in it"),
+        (known.worse, "is worse than it says"),
+        (known.stale, "no longer fails; take it out"),
+        (known.expired, "fails though its day is over; mend it, or give it another"),
+    ):
+        for check in checks[:_CHECKS]:
+            console.print(Text(f"{known.file}: {check} {what}", style="red"), soft_wrap=True)
+        if len(checks) > _CHECKS:
+            console.print(Text(f"{known.file}: {len(checks) - _CHECKS} more such", style="red"))
+    if known.idle:
+        console.print(Text(f"{known.file}: {known.idle} entries are of cases that were not run", style="dim"))
 
 
 def _long_notes(summary: Summary, room: int) -> list[str]:
@@ -203,10 +225,16 @@ def verdict(summary: Summary) -> Text:
     """Return the verdict in one line."""
     name = summary.candidate.get("name", "?")
     share = f"{summary.reached} of {summary.cases} cases reach {summary.required}"
-    if summary.passed:
+    if summary.passed and summary.accepted:
         done = "conforms" if reaches(summary.level, "equivalent") else "is accepted"
         if summary.stages and "normalize" not in summary.stages and summary.end_to_end is None:
             done += f" at {', '.join(summary.stages)} alone"
         return Text(f"{summary.level.upper()}: {name} {done}; {share}.", style=f"bold {_COLOURS[summary.level]}")
     where = f" leaves the canon at {', '.join(summary.blame)}" if summary.blame else ""
-    return Text(f"{summary.level.upper()}: {name}{where}; {share}.", style="bold red")
+    if summary.accepted and summary.known is not None:
+        as_known = (
+            f"{summary.level.upper()}, AS KNOWN: {name}{where}; {share}, the others fail as {summary.known.file} says."
+        )
+        return Text(as_known, style="bold yellow")
+    rest = f"; {summary.known.file} does not hold" if summary.known is not None else ""
+    return Text(f"{summary.level.upper()}: {name}{where}; {share}{rest}.", style="bold red")

@@ -7,8 +7,12 @@ from clip_conformance.pytest_plugin import engine_of
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of every case and stage."""
-    tests = engine_of(metafunc.config).tests()
-    metafunc.parametrize(("fixture", "what"), [test[:2] for test in tests], ids=[test[2] for test in tests])
+    engine = engine_of(metafunc.config)
+    tests = [
+        pytest.param(fixture, what, id=name, marks=[pytest.mark.clip(**about) for about in engine.about(fixture, what)])
+        for fixture, what, name in engine.tests()
+    ]
+    metafunc.parametrize(("fixture", "what"), tests)
 
 
 def test_conformance(fixture: str, what: str, pytestconfig: pytest.Config) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 import clip_spec
-from clip_conformance.records import Case, Check, Finding, Footer, Header, Recovered
+from clip_conformance.records import Case, Check, Finding, Footer, Header, Known, Recovered
 from clip_conformance.scoring.levels import LEVELS, reaches, worst
 from clip_spec import LevelId, ScopeId, StageId
 
@@ -28,7 +28,11 @@ class StageSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """summary.json: the verdict of a run."""
+    """summary.json: the verdict of a run.
+
+    `passed` says whether the required level is reached; `accepted` whether a gate lets the run through: the same, or
+    with a file of known divergences whether that holds.
+    """
 
     schema: str
     candidate: dict[str, str]
@@ -38,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     n_px: list[int]
     passed: bool
+    accepted: bool
     required: LevelId
     level: LevelId
     scopes: dict[ScopeId, LevelId]
@@ -46,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     blame: list[StageId]
     diagnosis: list[Finding]
     recovered: Recovered | None
+    known: Known | None
     counts: dict[str, int]
     cases: int
     reached: int
@@ -70,6 +76,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
             stages[stage] = _stage(found, header.required)
     reached = sum(case.status == "ok" and reaches(case.level, header.required) for case in cases)
     failed = [(case, _failed(case)) for case in cases if case.status != "ok"]
+    passed = bool(cases) and reached == len(cases)
     return Summary(
         schema=SUMMARY_SCHEMA,
         candidate=header.candidate,
@@ -78,7 +85,8 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         environment=header.environment,
         model=header.model,
         n_px=header.n_px,
-        passed=bool(cases) and reached == len(cases),
+        passed=passed,
+        accepted=passed if footer.known is None else footer.known.holds,
         required=header.required,
         level=level,
         scopes={scope: worst(c.level for c in cases if c.scope == scope) for scope in header.scopes},
@@ -87,6 +95,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         blame=footer.blame,
         diagnosis=footer.diagnosis,
         recovered=footer.recovered,
+        known=footer.known,
         counts=counts,
         cases=len(cases),
         reached=reached,

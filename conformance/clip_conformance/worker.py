@@ -41,6 +41,22 @@ _REPORTED = {
     "onnxruntime": "onnxruntime",
 }
 
+_CPU_NAMES = ("model name", "cpu model", "uarch", "cpu", "hardware")
+_CPU_FLAGS = (
+    "sse4_1",
+    "avx",
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_bf16",
+    "amx_tile",
+    "neon",
+    "asimd",
+    "sve",
+    "rvv",
+    "vsx",
+)
+
 
 class Worker:
     """The state of one worker: the loaded object, the adapter for the current model."""
@@ -157,6 +173,7 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "machine": platform.machine(),
+        "cpu": cpu(),
     }
     for module, distribution in _REPORTED.items():
         if module in sys.modules:
@@ -169,6 +186,19 @@ def environment() -> dict[str, str]:
     if features.check_feature("libjpeg_turbo"):
         found["Pillow:jpg"] = f"libjpeg-turbo {features.version_feature('libjpeg_turbo')}"
     return found
+
+
+def cpu() -> str:
+    """Return the processor: its name, and those of its features that decide how arrays are computed."""
+    try:
+        with open("/proc/cpuinfo", "rb") as file:
+            text = file.read(1 << 16).decode("utf-8", "replace")
+    except OSError:  # no Linux
+        return platform.processor() or "unknown"
+    said = {key.strip().lower(): value for key, _, value in (line.partition(":") for line in text.splitlines()[::-1])}
+    name = next((" ".join(said[key].split()) for key in _CPU_NAMES if said.get(key, "").strip()), platform.machine())
+    flags = set(f"{said.get('flags', '')} {said.get('features', '')}".split())
+    return " ".join([name, *(flag for flag in _CPU_FLAGS if flag in flags)])
 
 
 def serve(setup: Setup, requests: BinaryIO, replies: BinaryIO) -> None:

@@ -10,7 +10,9 @@ from clip_conformance.cli.adapter import replay, smoke
 from clip_conformance.cli.bundle import export, verify
 from clip_conformance.cli.catalogue import list_, show
 from clip_conformance.cli.check import check
+from clip_conformance.cli.diff import diff
 from clip_conformance.cli.fuzz import fuzz
+from clip_conformance.cli.matrix import matrix
 from clip_conformance.cli.onnx import build_onnx
 from clip_conformance.cli.report import report
 from clip_conformance.errors import UsageError
@@ -28,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (check, report, smoke, fuzz, list_, show, export, verify, replay, build_onnx):
+for command in (check, report, diff, matrix, smoke, fuzz, list_, show, export, verify, replay, build_onnx):
     cli.add_command(command)
 
 

@@ -45,21 +45,96 @@ def export(**given: Any) -> None:
     output().print(Text(text), soft_wrap=True)
 
 
-@click.command(short_help="Check that what export wrote is whole and genuine.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def verify(folder: Path) -> int:
-    """Check that a bundle is whole and is what this version of the suite exports."""
+@click.command(short_help="Check a bundle that export wrote, or the statement of a run.")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--report",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="DIR",
+    help="The report that the statement was made from. [default: the one beside it]",
+)
+@click.option("--candidate", metavar="CANDIDATE", help="Run the suite on this and compare every case.")
+@click.option("--again", is_flag=True, help="The same with the candidate that the statement names.")
+@click.option(
+    "--input", "kind", default="pil", type=click.Choice(["pil", "array"]), help="As the statement's run was given."
+)
+@options.timeout
+def verify(path: Path, **given: Any) -> int:
+    """Check that a bundle is whole and genuine, or that a statement holds.
+
+    PATH is a folder that `export` wrote: it must be whole, and what this version of the suite exports.
+
+    Or it is a statement.json of `check --report`, or its folder: it must be of this standard and these fixtures,
+    agree with itself, name every case, and belong to its report where there is one. With --candidate or --again the
+    suite is run again, and every case must come out as stated. --again runs what the statement names: use it with
+    statements that you trust.
+
+    Exit status: 0 it holds, 1 it does not, 2 it could not be checked.
+    """
+    from clip_conformance.errors import UsageError
+    from clip_conformance.reports.statement import NAME
+
+    if path.is_dir() and ((path / "bundle.json").exists() or not (path / NAME).exists()):
+        if given["report"] or given["candidate"] or given["again"]:
+            raise UsageError("--report, --candidate and --again go with a statement")
+        return _bundle(path)
+    return _statement(path / NAME if path.is_dir() else path, given)
+
+
+def _bundle(folder: Path) -> int:
+    from clip_conformance.bundle import verify as check
+
+    problems = check(folder)
+    return _tell(problems, f"{folder} is not as it was exported" if problems else f"{folder} is whole and genuine")
+
+
+def _statement(path: Path, given: dict[str, Any]) -> int:
+    from rich.console import Console
     from rich.text import Text
 
-    from clip_conformance.bundle import verify as check
+    from clip_conformance.errors import UsageError
+    from clip_conformance.render import Bar, output
+    from clip_conformance.reports import lines, statement, verify
+    from clip_conformance.reports.plain import plain
+
+    found = statement.read(path)
+    verify.refuse_others(found)
+    problems = list(verify.inconsistencies(found))
+    report = given["report"] or path.parent
+    belongs = given["report"] is not None or (path.parent / lines.NAME).is_file()
+    if belongs:
+        problems += verify.differences_from_report(found, report)
+    if problems:
+        return _tell(problems, f"{path} does not hold")
+    said = f"{path} holds: {found.level}, {found.reached} of {len(found.cases)} cases reach {found.required}"
+    said += "; its report is the same" if belongs else ""
+    candidate = given["candidate"] or (found.candidate.get("name", "") if given["again"] else "")
+    if not candidate:
+        if given["again"]:
+            raise UsageError("the statement names no candidate; name one with --candidate")
+        return _tell([], said)
+    with Bar(Console(stderr=True)) as bar:
+        run = verify.again(found, candidate, bar, input=given["kind"], timeout=given["timeout"])
+    differing = list(verify.differences_from_run(found, run))
+    if differing:
+        for change in verify.environment_changes(found, run):
+            output().print(Text(plain(change), style="dim"), soft_wrap=True)
+        total = len({*found.cases, *(case.id for case in run.cases)})
+        return _tell(differing, f"{path} does not hold of {plain(candidate)}: {len(differing)} of {total} cases differ")
+    return _tell([], f"{said}; run again, every case is as stated")
+
+
+def _tell(problems: list[str], verdict: str) -> int:
+    """Print what is wrong and the verdict, and return the exit status."""
+    from rich.text import Text
+
     from clip_conformance.render import output
+    from clip_conformance.reports.plain import plain
 
     console = output()
-    problems = check(folder)
     for problem in problems[:20]:
-        console.print(Text(problem), soft_wrap=True)
+        console.print(Text(plain(problem)), soft_wrap=True)
     if len(problems) > 20:
         console.print(f"... and {len(problems) - 20} more")
-    verdict = f"{folder} is not as it was exported" if problems else f"{folder} is whole and genuine"
     console.print(Text(verdict, style="bold red" if problems else "bold green"), soft_wrap=True)
     return 1 if problems else 0

@@ -1,11 +1,14 @@
 """clip-conformance check."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clip_conformance.cli import options
+
+if TYPE_CHECKING:
+    from clip_conformance.report import Report
 
 _LEVELS = ["exact", "equivalent", "close", "divergent"]
 _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "normalize"]
@@ -26,7 +29,26 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     "--report",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write report.jsonl, summary.json and the candidate's stderr.log here.",
+    help="Write report.jsonl, all that is made from it, and the candidate's stderr.log here.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="REPORT",
+    help="Compare with this report as well, and fail where something regressed.",
+)
+@click.option(
+    "--known",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Known divergences (TOML): fail where anything else fails, and where one of them no longer does.",
+)
+@click.option(
+    "--write-known",
+    "proposal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Propose a file for --known: what fails in this run. Keeps what the file says already.",
 )
 @options.select
 @click.option(
@@ -75,8 +97,11 @@ def check(**given: Any) -> int:
     from clip_conformance.engine import SCOPES
     from clip_conformance.engine import check as run
     from clip_conformance.render import Bar, output, show
+    from clip_conformance.reports import lines
+    from clip_conformance.reports.annotations import annotations
 
     console = output()
+    baseline = None if given["baseline"] is None else lines.read(given["baseline"])
     folder = given["folder"]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,9 +119,41 @@ def check(**given: Any) -> int:
             strict=given["strict"],
             transcript=given["transcript"],
             diagnose=not given["silent"],
+            pictures=folder is not None,
+            known=given["known"],
             listener=bar,
         )
     if folder is not None:
         report.write(folder)
+    accepted = report.summary.accepted
+    if given["proposal"] is not None:
+        console.print(propose(report, given["proposal"]), highlight=False, soft_wrap=True)
+    if baseline is not None:
+        from clip_conformance.reports import diff_show
+        from clip_conformance.reports.diff import compare
+
+        diff = compare(baseline, report)
+        accepted &= not diff.regressed
+        console.print(f"Compared with {given['baseline']}:", highlight=False, soft_wrap=True)
+        diff_show.show(diff, console)
+        console.print()
     show(report, console)
-    return 0 if report.passed else 1
+    for command in annotations(report):
+        click.echo(command)
+    return 0 if accepted else 1
+
+
+def propose(report: "Report", path: Path) -> str:
+    """Write a proposal for --known, and return what was done in a line."""
+    from datetime import UTC, datetime
+
+    from clip_conformance import known
+    from clip_conformance.reports.files import replace
+
+    old = known.read(path) if path.exists() else None
+    today = datetime.now(UTC).date()
+    file = known.propose(report.cases, report.footer, report.header.required, today, old)
+    replace(path, known.encode(file))
+    blank = [name for name in ("reason", "url", "owner") if not getattr(file.defaults, name)]
+    rest = f"; fill in {', '.join(blank)} under [defaults], or for each" if blank and file.known else ""
+    return f"Wrote {len(file.known)} known divergences to {path}{rest}."

@@ -81,6 +81,17 @@ class Evidence:
                 return set()
         return {axis for axis in (0, 2) if shape[axis] == 3}
 
+    def deviation(self, slug: str) -> float:
+        """Return a case's mean deviation from the canon in LSB; infinite where it has no figure."""
+        for check in self.cases[slug].checks:
+            if check.stage == "normalize" and check.view != "isolated":
+                return np.inf if check.mean is None else check.mean
+        # A candidate that ends early was carried on by the canon.
+        got, want = self.shown(slug), Stages(source_of(self.fixture(slug), self.n_px), self.n_px).normalize
+        if got.shape != want.shape:
+            return np.inf
+        return float((np.abs(got.astype(np.float64) - want) / lenses.canonical().slope[:, None, None]).mean())
+
     def shown(self, slug: str) -> NDArray[Any]:
         """Return the candidate's final tensor of any case."""
         return (

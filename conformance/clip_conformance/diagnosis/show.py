@@ -29,10 +29,8 @@ _MOST = 3
 
 def show_diagnosis(summary: Summary, console: Console) -> None:
     """Print the diagnosis of a run; nothing where a candidate passes with rounding only."""
-    if summary.level == "exact" and summary.end_to_end is not None:
-        which = f"Every tensor of these {summary.cases} cases"
-        text = f"{which} is the canon's, bit for bit: your preprocessing is not the cause."
-        console.print(Text(text), soft_wrap=True)
+    if nothing_found(summary):
+        console.print(Text(nothing_found(summary)), soft_wrap=True)
     recovered = summary.recovered
     if recovered is None and not summary.diagnosis:
         return
@@ -53,6 +51,14 @@ def show_diagnosis(summary: Summary, console: Console) -> None:
     console.print()
 
 
+def nothing_found(summary: Summary) -> str:
+    """Return what an exact run says of the preprocessing; "" of any other."""
+    if summary.level != "exact" or summary.end_to_end is None:
+        return ""
+    which = f"Every tensor of these {summary.cases} cases"
+    return f"{which} is the canon's, bit for bit: your preprocessing is not the cause."
+
+
 def _pipeline(summary: Summary) -> Table:
     assert summary.recovered is not None
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
@@ -63,20 +69,28 @@ def _pipeline(summary: Summary) -> Table:
     return table
 
 
-def _code(summary: Summary, console: Console) -> None:
-    """Print the fix of the first findings as code of the candidate's platform, where the data have it."""
+def fixes(summary: Summary) -> list[tuple[str, str, str]]:
+    """Return the fix of the first findings as code of the candidate's platform: (fault, platform, code), no code twice.
+
+    Findings whose fix the data have no such code of are left out.
+    """
     platforms = _PLATFORMS.get(summary.candidate.get("language", "python").lower(), ())
     known = {fault.id: fault for fault in clip_spec.faults()}
-    shown: set[str] = set()
+    found: dict[str, tuple[str, str, str]] = {}
     for finding in summary.diagnosis:
         code = known[finding.fault].code if finding.fault in known else {}
         platform = next((name for name in platforms if name in code), None)
-        if platform is None or len(shown) == _MOST or code[platform] in shown:
-            continue
-        shown.add(code[platform])
+        if platform is not None and len(found) < _MOST:
+            found.setdefault(code[platform], (finding.fault, platform, code[platform].strip("\n")))
+    return list(found.values())
+
+
+def _code(summary: Summary, console: Console) -> None:
+    shown = fixes(summary)
+    for fault, platform, code in shown:
         console.print()
-        console.print(Text(f"  {finding.fault}, in {platform}:", style="dim"))
-        console.print(Padding(Text(code[platform].strip("\n")), (0, 0, 0, 4)))
+        console.print(Text(f"  {fault}, in {platform}:", style="dim"))
+        console.print(Padding(Text(code), (0, 0, 0, 4)))
     if summary.diagnosis:
         rest = "other platforms: " if shown else ""
         console.print(Text(f"  {rest}clip-conformance show {summary.diagnosis[0].fault}", style="dim"))

@@ -28,7 +28,16 @@ def write(report: Report, folder: Path) -> None:
 
 def remake(report: Report, folder: Path) -> list[Path]:
     """Write what is made from a report's lines alone, and return the files."""
-    made = {"summary.json": msgspec.json.format(msgspec.json.encode(report.summary), indent=2) + b"\n"}
+    from clip_conformance.reports import badge, html, junit, markdown, statement
+
+    made = {
+        "summary.json": msgspec.json.format(msgspec.json.encode(report.summary), indent=2) + b"\n",
+        junit.NAME: junit.junit(report),
+        markdown.NAME: markdown.markdown(report),
+        badge.NAME: badge.badge(report),
+        statement.NAME: statement.encode(statement.statement(report)),
+        html.NAME: html.render(report),
+    }
     for name, content in made.items():
         replace(folder / name, content)
     return [folder / name for name in made]

@@ -75,7 +75,7 @@ def _lines(file: Path, content: bytes) -> Iterator[Line]:
             yield decode.decode(raw)
         except msgspec.ValidationError as error:
             raise UsageError(f"{where}: {error}") from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise UsageError(f"{where}: no JSON ({error})") from error
 
 
@@ -87,7 +87,7 @@ class _Start(msgspec.Struct):
 def _check_schema(where: str, raw: bytes) -> None:
     try:
         start = msgspec.json.decode(raw, type=_Start)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
         raise UsageError(f"{where}: no header of a report ({error})") from error
     if (start.type, start.schema) != ("header", REPORT_SCHEMA):
         said = f"a {start.type or 'line'} of {start.schema or 'no schema'}"
