@@ -1,5 +1,6 @@
 """The diagnosis' simulator: at the canon it is the reference, with a mistake the pipeline that was written apart."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,15 @@ import pytest
 from PIL import Image
 
 import clip_spec
-from clip_conformance.diagnosis import simulate
-from clip_conformance.diagnosis.kernels import Axis
-from clip_conformance.diagnosis.picture import Pictures
-from clip_conformance.diagnosis.resampling import Geometry, resample
+from clip_conformance.diagnosis import frame, simulate
+from clip_conformance.diagnosis.acts import signature
+from clip_conformance.diagnosis.evidence import Evidence
+from clip_conformance.diagnosis.kernels import Axis, Geometry
+from clip_conformance.diagnosis.moves import moves
+from clip_conformance.diagnosis.picture import Pictures, picture
+from clip_conformance.diagnosis.probes import Probe
+from clip_conformance.diagnosis.resampling import resample
+from clip_conformance.diagnosis.search import Budget, Search
 from clip_conformance.diagnosis.variant import CANON, changed, changes
 from clip_fixtures import build, file_path, fixtures
 from clip_reference import Stages, trace
@@ -141,7 +147,7 @@ def test_at_the_canon_the_simulator_is_the_reference_to_the_bit(scope):
 
 def own(image, size, variant):
     geometry = Geometry(Axis(image.width, size[0], 0.0, image.width), Axis(image.height, size[1], 0.0, image.height))
-    return resample(np.asarray(image), geometry, (0, 0, *size), variant, 255.0)
+    return resample(picture(image).read, geometry, (0, 0, *size), variant, 255.0)
 
 
 @pytest.mark.parametrize("slug", RGB)
@@ -204,3 +210,68 @@ def test_its_reduced_images_are_pillows_with_a_reducing_gap(gap):
         return image.resize(size, RESAMPLING.BICUBIC, reducing_gap=float(gap))
 
     assert differing(variant, resized) == {}
+
+
+# What the diagnosis saves: it simulates parts of images, no two that must be the same, and no more than its budget.
+
+PARTED = ("down-500-noise", "sides-100x80", "up-100-step", "rgba-up", "palette-up", "bilevel-up", "uint16-up")
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
+@pytest.mark.parametrize("fault", IN_THE_IMAGE)
+def test_a_part_of_an_image_is_that_part_of_the_whole(fault):
+    variant = simulated(fault)
+    for slug in (*PARTED, *LARGE.get(fault, ())):
+        given = PICTURES.get(CATALOGUE[slug], variant)
+        whole = simulate.image(variant, given, N)
+        left, top = whole.shape[1] // 2 + 3, 7
+        part = simulate.image(variant, given, N, (left, top, left + 40, top + 40))
+        error = np.abs(part - whole[top : top + 40, left : left + 40])
+        # A blur is summed up in single precision, in another order.
+        assert error.max() <= (1 if fault == "gaussian-prefilter" else 0), slug
+        assert error.mean() <= 0.001, slug
+
+
+@pytest.mark.parametrize("slug", [*PARTED, "pin-noise", "size-n-plus-1", "rgba-crop", "palette-transparent-index"])
+def test_variants_of_the_same_signature_make_the_same_image(slug):
+    kept = {}
+    other = replace(CANON, filter="nearest", transparency="applied")
+    for move, start in itertools.product(moves(), (CANON, other)):
+        variant = move.apply(start)
+        given = PICTURES.get(CATALOGUE[slug], variant)
+        shape = frame.shape(variant, given.size, N)
+        part = simulate.image(variant, given, N, (0, 0, min(40, shape[1]), min(40, shape[0])))
+        same = kept.setdefault(signature(variant, given, N), part)
+        assert same.shape == part.shape, move.change
+        assert np.abs(same - part).max() <= (1 if slug == "uint16-up" else 0), move.change
+    assert 2 < len(kept) < 2 * len(moves())
+
+
+def test_a_search_that_finds_nothing_ends_with_its_budget(monkeypatch):
+    evidence = Evidence({}, {}, N)
+    canonical = simulate.image
+    places = [(20, 30, 60, 70), (0, 0, 40, 40)]
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return canonical(*args)
+
+    def searched():
+        probes = []
+        for slug in ("down-500-noise", "sides-100x80", "up-100-step", "crop-right-3"):
+            given = PICTURES.get(CATALOGUE[slug], CANON)
+            parts = [(box, 255 - canonical(CANON, given, N, box)) for box in places]
+            probes.append(Probe(CATALOGUE[slug], (N, N), parts, beside=False, held=False))
+        calls.clear()
+        budget = Budget(50)
+        search = Search(evidence, probes, list(moves()), budget)
+        found = search.run(search.state(CANON))
+        assert len(calls) == 50 - budget.left
+        return found.variant, len(calls)
+
+    monkeypatch.setattr(simulate, "image", counted)
+    first = searched()
+    # What is left of a step when the budget is used up: one move, and all parts of those that looked best.
+    assert 50 <= first[1] <= 50 + 4 + 8 * 4 * len(places)
+    assert searched() == first

@@ -187,7 +187,7 @@ def _run(
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
             if settings.diagnose:
-                _diagnose(diagnosis, [*found, *probes], runner, target.n_px, settings.require)
+                _diagnose(diagnosis, found, probes, runner, target.n_px, settings.require)
             if settings.pictures:
                 album.add(found, runner.finals, target.n_px, settings.require, share=1 / (len(models) - place))
             runner.forget_finals()
@@ -225,13 +225,17 @@ def _settled(found: list[Case], required: LevelId) -> bool:
     return any(case.fixture == PROBES[0] for case in found) and all(case.pins for case in failing)
 
 
-def _diagnose(diagnosis: Diagnosis, cases: list[Case], runner: Runner, n_px: int, required: LevelId) -> None:
+def _diagnose(
+    diagnosis: Diagnosis, found: list[Case], probes: list[Case], runner: Runner, n_px: int, required: LevelId
+) -> None:
     """Give the diagnosis the cases of one n_px, where the candidate fails."""
+    cases = [*found, *probes]
     if all(case.status == "ok" and reaches(case.level, required) for case in cases):
         return
     images = {case.fixture: case for case in cases if case.id in runner.ended}
     accepted = [case.fixture for case in cases if case.message == ACCEPTED]
-    diagnosis.add(Evidence(images, dict(runner.finals), n_px), accepted)
+    extra = sum(case.fixture in images for case in probes)
+    diagnosis.add(Evidence(images, dict(runner.finals), n_px), accepted, extra)
 
 
 def _probes(runner: Runner, found: list[Case], n_px: int, required: LevelId) -> list[Case]:

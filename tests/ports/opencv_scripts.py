@@ -78,7 +78,6 @@ def inter_nearest(image: Image.Image) -> Tensor:
     "filter-lanczos no-antialias",
     needs="cv2",
     minor="edge-replicated float-between-passes",
-    beyond="the kernel has 8 taps, Pillow's Lanczos 6",
 )
 def inter_lanczos4(image: Image.Image) -> Tensor:
     return _finish(_middle(_resized(image, "INTER_LANCZOS4")))

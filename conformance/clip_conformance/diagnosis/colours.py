@@ -30,7 +30,7 @@ def to_rgb(variant: Variant, given: Picture, plane: NDArray[Any]) -> Floats:
 
 
 def _converted(variant: Variant, mode: str, plane: NDArray[Any], palette: NDArray[np.uint8] | None) -> Floats:
-    floats = plane.astype(np.float64)
+    floats = plane.astype(np.float64, copy=False)
     if mode in ("RGB", "RGBA", "RGBX"):
         return floats[..., :3]
     if mode == "P" and variant.lookup == "indices":
@@ -51,8 +51,9 @@ def _converted(variant: Variant, mode: str, plane: NDArray[Any], palette: NDArra
     if mode in ("L", "1", "LA") and not np.array_equal(floats, np.floor(floats)):
         return np.repeat((floats[..., 0] if mode == "LA" else floats)[..., None], 3, axis=-1)
     dtype = {"I": np.int64, "F": np.float64}.get(mode, np.uint16 if mode.startswith("I;16") else np.uint8)
-    samples = plane if mode == "F" else np.clip(np.rint(plane), np.iinfo(dtype).min, np.iinfo(dtype).max)  # type: ignore[type-var]
-    return convert_rgb(mode, samples.astype(dtype), palette).astype(np.float64)
+    if mode != "F" and plane.dtype.kind == "f":
+        plane = np.clip(np.rint(plane), np.iinfo(dtype).min, np.iinfo(dtype).max)  # type: ignore[type-var]
+    return convert_rgb(mode, plane.astype(dtype, copy=False), palette).astype(np.float64)
 
 
 def laid_over(variant: Variant, given: Picture) -> Picture:

@@ -30,13 +30,21 @@ class Diagnosis:
     """Gathers the evidence of a run, one n_px after the other; what was identified at the first is proved at all."""
 
     accepted: list[str] = field(default_factory=list)
+    extra: int = 0
     _found: Identified | None = None
     _proofs: list[tuple[Evidence, Proof]] = field(default_factory=list)
     _blind: bool = False
 
-    def add(self, evidence: Evidence, accepted: Sequence[str]) -> None:
-        """Take in one n_px while its tensors are there; `accepted` names what should have been rejected and was not."""
+    def add(self, evidence: Evidence, accepted: Sequence[str], extra: int = 0) -> None:
+        """Take in one n_px while its tensors are there.
+
+        Args:
+            evidence: the cases that gave an output.
+            accepted: the fixtures that should have been rejected and were not.
+            extra: how many of the cases were run for the diagnosis alone.
+        """
         self.accepted += accepted
+        self.extra += extra
         if not any(evidence.differs(slug) for slug in evidence.cases):
             return
         if self._found is None:
@@ -89,7 +97,12 @@ class Diagnosis:
             verdict = "reproduced"
         elif (findings and max(explained, self._near()) >= _GUESS) or jpeg:
             verdict = "guess"
-        text = _text(verdict, findings, reproduced, compared, residual, away)
+        others = "" if not left else "of another shape on the others"
+        if away is not None:
+            others = f"{away:.2g} LSB away on average on the others"
+        text = _text(verdict, findings, f"{reproduced} of {compared} cases", residual, others)
+        if self.extra:
+            text += f" {self.extra} of the cases were run for the diagnosis alone."
         if jpeg:
             findings = [_finding(_move(jpeg), 0.0, 0.0), *findings]
             text += " JPEG files alone are left: another decoder's chroma upsampling or DCT, which is not simulated."
@@ -143,21 +156,16 @@ def _jpeg_alone(left: list[str]) -> str:
     return _JPEG[1] if any(slug in ("jpeg-444", "jpeg-grey", "jpeg-q100") for slug in left) else _JPEG[0]
 
 
-def _text(
-    verdict: str, findings: list[Finding], reproduced: int, compared: int, residual: float, away: float | None
-) -> str:
-    share = f"{reproduced} of {compared} cases"
+def _text(verdict: str, findings: list[Finding], share: str, residual: float, others: str) -> str:
     changes = "this change" if len(findings) == 1 else f"these {len(findings)} changes"
-    off = f"{away:.2g} LSB away on average on the others" if away is not None else "of another shape on the others"
     if verdict == "reproduced":
-        rest = "" if reproduced == compared else f"; {off}"
-        return f"The canon with {changes} reproduces {share} to {residual:.1g} LSB{rest}."
+        return f"The canon with {changes} reproduces {share} to {residual:.1g} LSB{others and '; ' + others}."
     if verdict == "guess" and findings:
-        return f"A guess: the canon with {changes} reproduces {share} only, {off}."
+        return f"A guess: the canon with {changes} reproduces {share} only, {others}."
     if verdict == "guess":
         return "A guess, not reproduced."
     nearest = " and ".join(finding.fault for finding in findings) or "the canon itself"
-    return f"Unknown; nearest is {nearest}, which reproduces {share} and is {off}."
+    return f"Unknown; nearest is {nearest}, which reproduces {share} and is {others}."
 
 
 def _pipeline(found: Identified) -> list[Choice]:

@@ -40,22 +40,31 @@ def constants(variant: Variant) -> tuple[Floats, Floats]:
 
 def tensor(variant: Variant, image: Floats) -> NDArray[np.float32]:
     """Return the final tensor of an image, float32 in the variant's layout."""
-    slope, offset = line(variant)
-    planes = (
-        image.transpose(2, 0, 1)[["rgb".index(c) for c in variant.channels]] * slope[:, None, None]
-        + offset[:, None, None]
-    )
-    if variant.clip != "no":
-        planes = np.clip(planes, *_CLIPS[variant.clip])
-    stored: NDArray[np.float32] = arranged(_stored(variant.precision, planes), variant.layout, variant.turn)
+    stored: NDArray[np.float32] = arranged(planes(variant, image), variant.layout, variant.turn)
     return stored
 
 
-def _stored(precision: str, planes: Floats) -> NDArray[np.float32]:
+def shape_of(variant: Variant, rows: int, columns: int) -> tuple[int, ...]:
+    """Return the shape of the final tensor of an image of rows and columns."""
+    return {"cwh": (3, columns, rows), "hwc": (rows, columns, 3)}.get(variant.layout, (3, rows, columns))
+
+
+def planes(variant: Variant, image: Floats) -> NDArray[np.float32]:
+    """Return the final tensor of an image, float32, as [channel, row, column] and not yet in the variant's layout."""
+    slope, offset = line(variant)
+    values = image.transpose(2, 0, 1)[["rgb".index(c) for c in variant.channels]].astype(np.float64, copy=False)
+    values *= slope[:, None, None]
+    values += offset[:, None, None]
+    if variant.clip != "no":
+        values = np.clip(values, *_CLIPS[variant.clip])
+    return _stored(variant.precision, values)
+
+
+def _stored(precision: str, values: Floats) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         if precision == "float16":
-            return planes.astype(np.float16).astype(np.float32)
-        single = planes.astype(np.float32)
+            return values.astype(np.float16).astype(np.float32)
+        single = values.astype(np.float32)
     if precision == "bfloat16":
         bits = single.view(np.uint32)
         rounded = bits + 0x7FFF + ((bits >> 16) & 1)

@@ -6,13 +6,14 @@ from typing import get_args
 
 import numpy as np
 
-from clip_conformance.diagnosis import simulate
+from clip_conformance.diagnosis.acts import touches
 from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.diagnosis.moves import Move, moves
 from clip_conformance.diagnosis.naming import float_fields, name_float_end
+from clip_conformance.diagnosis.probes import probe
 from clip_conformance.diagnosis.prove import Proof, prove
-from clip_conformance.diagnosis.search import Budget, Probe, Search, State, touches, windows
-from clip_conformance.diagnosis.variant import CANON, Variant
+from clip_conformance.diagnosis.search import Budget, Search, State
+from clip_conformance.diagnosis.variant import Variant
 from clip_conformance.scoring.lens import Lens
 from clip_spec import ScopeId
 
@@ -24,8 +25,9 @@ _RIGHT, _HELD = 6, 6
 _PIXELS = 400_000
 # LSB: what another arithmetic of the same thing leaves; nothing is to be found below.
 _NOISE = 0.1
-# Simulated probes at most; each takes about half a millisecond.
-_BUDGET = 9000
+# What may be simulated after the first proof, in parts of probes, of which a whole image is worth a few; it bounds the
+# time, at about a quarter of a millisecond each, and no round of searching begins when it is used up.
+_BUDGET, _WHOLE = 9000, 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class _Identification:
         self._budget = Budget(_BUDGET)
         self._seen: set[str] = set()
         self._held: list[str] = []
+        self._proofs = {base.variant: base.proof}
+        # With so many RGB arrays, what acts on them is told by them, and not by a few files.
+        self._many = sum(case.scope == "arrays" for case in evidence.cases.values()) >= _ARRAYS
         self._spatial = [move for move in moves() if not set(move.change) <= float_fields()]
 
     def run(self) -> Identified:
@@ -84,7 +89,7 @@ class _Identification:
             state = self._peel(start)
             if state.variant == start.variant:
                 break
-            found = Identified(state.variant, state.chosen, prove(self._evidence, state.variant))
+            found = Identified(state.variant, state.chosen, self._proven(state.variant, start))
             better = found.rank > best.rank
             best = found if better else best
             broken = [trial.slug for trial in found.proof.left if trial.slug in right and trial.slug not in self._held]
@@ -98,17 +103,36 @@ class _Identification:
                 break
         return best
 
+    def _proven(self, variant: Variant, start: Identified) -> Proof:
+        """Return the proof of a variant; one that was found before has been proved."""
+        if variant not in self._proofs:
+            proof = prove(self._evidence, variant, (start.variant, start.proof))
+            fresh = sum(new is not old for new, old in zip(proof.trials, start.proof.trials, strict=True))
+            self._budget.left -= _WHOLE * fresh
+            self._proofs[variant] = proof
+        return self._proofs[variant]
+
     def _peel(self, start: Identified) -> State:
         """Search on RGB arrays for what acts on every image, then on modes and files for what acts on theirs alone."""
         state = State(start.variant, start.chosen, np.zeros(0))
         for scope in get_args(ScopeId):
             wrong, right, held = self._split(start.proof, scope)
-            if not wrong:
+            if not wrong or self._budget.left <= 0:
                 continue
             slugs = self._arrays(wrong, right) if scope == "arrays" else self._others(wrong, right, scope)
-            probes = [self._probe(state.variant, slug, held=slug in held) for slug in dict.fromkeys([*slugs, *held])]
-            acting = [move for move in self._spatial if any(touches(move.change, probe) for probe in probes)]
-            search = Search(self._evidence, probes, acting, self._budget, strict=scope != "arrays")
+            probes = [
+                probe(self._evidence, self._lens, state.variant, slug, held=slug in held)
+                for slug in dict.fromkeys([*slugs, *held])
+            ]
+            self._budget.left -= _WHOLE * len(probes)
+            acting = [
+                move
+                for move in self._spatial
+                if any(touches(move.change, each.fixture, beside=each.beside) for each in probes)
+            ]
+            later = scope != "arrays"
+            settled = state.variant if later and self._many else None
+            search = Search(self._evidence, probes, acting, self._budget, strict=later, settled=settled)
             state = search.run(search.state(state.variant, state.chosen))
         return state
 
@@ -150,16 +174,3 @@ class _Identification:
                 if count[mode] <= most:
                     picked.append(slug)
         return picked
-
-    def _probe(self, variant: Variant, slug: str, *, held: bool) -> Probe:
-        evidence = self._evidence
-        picture = evidence.picture(slug, variant)
-        predicted = None if picture is None else simulate.image(variant, picture, evidence.n_px)
-        if evidence.differs(slug):
-            observed = self._lens.image(evidence.tensor(slug))
-        else:
-            plain = evidence.picture(slug)
-            assert plain is not None
-            observed = simulate.image(CANON, plain, evidence.n_px)
-        beside = picture is not None and picture.opacity is not None
-        return Probe(evidence.fixture(slug), observed, windows(observed, predicted), beside, held)

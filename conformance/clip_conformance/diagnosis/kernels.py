@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Box = tuple[int, int, int, int]
 # The precision of Pillow's coefficients; that of others is finer, and the difference is far below one LSB.
 _ONE = float(1 << 22)
 _BLOCK = 8
+# Inputs: nearer than this to a whole position is there.
+_NEAR = 1e-9
 
 
 def _cubic(t: Floats, b: float, c: float) -> Floats:
@@ -30,8 +33,8 @@ def _hamming(t: Floats) -> Floats:
     return np.where(t < 1, np.sinc(t) * (0.54 + 0.46 * np.cos(math.pi * t)), 0.0)
 
 
-def _lanczos(t: Floats) -> Floats:
-    return np.where(t < 3, np.sinc(t) * np.sinc(t / 3), 0.0)
+def _lanczos(t: Floats, lobes: int = 3) -> Floats:
+    return np.where(t < lobes, np.sinc(t) * np.sinc(t / lobes), 0.0)
 
 
 # Of |t| in input samples, and the radius beyond which there is nothing.
@@ -39,6 +42,7 @@ _KERNELS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "linear": (lambda t: np.maximum(1 - t, 0.0), 1),
     "hamming": (_hamming, 1),
     "lanczos": (_lanczos, 3),
+    "lanczos4": (lambda t: _lanczos(t, 4), 4),
     "mitchell": (lambda t: _cubic(t, 1 / 3, 1 / 3), 2),
     "bspline": (lambda t: _cubic(t, 1, 0), 2),
     "lagrange": (_lagrange, 2),
@@ -68,6 +72,19 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """Which part of an image becomes how many samples: both axes."""
+
+    x: Axis
+    y: Axis
+
+    @property
+    def equal(self) -> bool:
+        """Return whether nothing is resized."""
+        return all(axis.extent == axis.length == axis.out for axis in (self.x, self.y))
+
+
+@dataclass(frozen=True)
 class Band:
     """Outputs first..last-1, counted from the first that was asked for: inputs start..stop-1 times `matrix`."""
 
@@ -84,16 +101,18 @@ def bands(axis: Axis, sampling: Sampling, first: int, last: int) -> tuple[Band, 
     positions, weights = _taps(axis, sampling, np.arange(first, last))
     if sampling.fixed:
         weights = np.rint(weights * _ONE) / _ONE
+    live = weights != 0
+    least = np.where(live, positions, axis.length).min(axis=1)
+    most = np.where(live, positions, 0).max(axis=1)
     found = []
     for begin in range(0, last - first, _BLOCK):
         end = min(begin + _BLOCK, last - first)
-        at, part = positions[begin:end], weights[begin:end]
-        live = part != 0
-        start = int(at[live].min()) if live.any() else 0
-        stop = int(at[live].max()) + 1 if live.any() else 1
-        matrix = np.zeros((stop - start, end - begin))
-        columns = np.broadcast_to(np.arange(end - begin)[:, None], at.shape)
-        np.add.at(matrix, (at[live] - start, columns[live]), part[live])
+        used = live[begin:end]
+        start, stop = (int(least[begin:end].min()), int(most[begin:end].max()) + 1) if used.any() else (0, 1)
+        # A sample may be met twice: what is beyond an edge is one of those inside.
+        cells = (positions[begin:end] - start) * (end - begin) + np.arange(end - begin)[:, None]
+        sums = np.bincount(cells[used], weights[begin:end][used], minlength=(stop - start) * (end - begin))
+        matrix: Floats = sums.astype(np.float64, copy=False).reshape(stop - start, end - begin)
         found.append(Band(begin, end, start, stop, matrix))
     return tuple(found)
 
@@ -101,12 +120,10 @@ def bands(axis: Axis, sampling: Sampling, first: int, last: int) -> tuple[Band, 
 def _taps(axis: Axis, sampling: Sampling, x: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
     """Return the input positions and weights of outputs x, both [outputs, taps]."""
     scale = axis.extent / axis.out
+    if sampling.filter in _AREAS:
+        at, weights = _AREAS[sampling.filter](axis.begin + x.astype(np.float64) * scale, scale)
+        return _inside(at, weights, axis.length, sampling.edge)
     center = axis.begin + _centers(axis, sampling.alignment, scale, x)
-    if sampling.filter == "area" and scale > 1:
-        low, high = center - scale / 2, center + scale / 2
-        at = np.floor(low).astype(np.int64)[:, None] + np.arange(math.ceil(scale) + 2)
-        weights = np.minimum(at + 1, high[:, None]) - np.maximum(at, low[:, None])
-        return _inside(at, np.maximum(weights, 0.0), axis.length, sampling.edge)
     stretch = max(scale, 1.0) if sampling.antialias else 1.0
     kernel, radius = _kernel(sampling)
     reach = radius * stretch
@@ -120,12 +137,38 @@ def _taps(axis: Axis, sampling: Sampling, x: NDArray[np.int64]) -> tuple[NDArray
     return _inside(at, weights, axis.length, sampling.edge)
 
 
+def _covered(low: Floats, scale: float) -> tuple[NDArray[np.int64], Floats]:
+    """Return inputs, weighted by how much of them lies between `low` and `low` + `scale`."""
+    at = np.floor(low).astype(np.int64)[:, None] + np.arange(math.ceil(scale) + 2)
+    return at, np.maximum(np.minimum(at + 1, (low + scale)[:, None]) - np.maximum(at, low[:, None]), 0.0)
+
+
+def _pooled(low: Floats, scale: float) -> tuple[NDArray[np.int64], Floats]:
+    """Return all inputs that are touched, with equal weights: torch's adaptive pooling."""
+    first, last = np.floor(low + _NEAR), np.ceil(low + scale - _NEAR)
+    at = first.astype(np.int64)[:, None] + np.arange(math.ceil(scale) + 2)
+    return at, (at < last[:, None]).astype(np.float64)
+
+
+def _opencv(low: Floats, scale: float) -> tuple[NDArray[np.int64], Floats]:
+    """Return what INTER_AREA makes: coverage where it shrinks, a ramp of its own where it does not (resize.cpp)."""
+    if scale > 1:
+        return _covered(low, scale)
+    first = np.floor(low + _NEAR)
+    ramp = np.maximum((low + scale - first - 1) / scale, 0.0)
+    ramp -= np.floor(ramp + _NEAR)
+    return first.astype(np.int64)[:, None] + np.arange(2), np.stack([1 - ramp, ramp], axis=1)
+
+
+_AREAS = {"coverage": _covered, "pool": _pooled, "area": _opencv}
+
+
 def _kernel(sampling: Sampling) -> tuple[Callable[[Floats], Floats], float]:
     if sampling.filter == "cubic":
         return lambda t: _cubic(np.abs(t), 0.0, -sampling.cubic_a), 2
     if sampling.filter == "box":
         return lambda t: ((t > -0.5) & (t <= 0.5)).astype(np.float64), 0.5
-    kernel, radius = _KERNELS["linear" if sampling.filter == "area" else sampling.filter]
+    kernel, radius = _KERNELS[sampling.filter]
     return lambda t: kernel(np.abs(t)), radius
 
 

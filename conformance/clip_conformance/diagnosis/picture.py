@@ -15,15 +15,20 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 import clip_spec
 from clip_conformance.cases import source_of
-from clip_conformance.diagnosis.variant import CANON, Variant
-from clip_fixtures import Fixture
+from clip_conformance.diagnosis.variant import Variant
+from clip_fixtures import Fixture, file_path, fixtures
 from clip_reference import Rejected
-from clip_reference.alpha import premultiply
 from clip_reference.source import Source, open_source
 
 # The choices that matter when a file is opened.
 _DECODE = ("orientation", "colour", "jpeg", "cmyk_jpeg", "frame", "truncated", "file_mode", "file_depth")
-_PLAIN = tuple(getattr(CANON, name) for name in _DECODE)
+# The modes of the files on which they act; the others act on all.
+_OPENED: dict[str, tuple[str, ...]] = {
+    "colour": ("RGB",),
+    "cmyk_jpeg": ("CMYK",),
+    "file_mode": ("1", "L"),
+    "file_depth": ("I", "I;16", "I;16L", "I;16B", "I;16N"),
+}
 _MODES = {mode.id: mode for mode in clip_spec.canon().modes}
 
 
@@ -49,10 +54,23 @@ class Picture:
         """Return (width, height)."""
         return self.samples.shape[1], self.samples.shape[0]
 
-    @functools.cached_property
-    def premultiplied(self) -> NDArray[np.uint8]:
-        """Return the samples of RGBA or LA with the colours multiplied by alpha."""
-        return premultiply(self.samples)
+    @property
+    def kind(self) -> "Picture":
+        """Return a picture of the same mode, palette and background."""
+        return self
+
+    def read(self, left: int, top: int, right: int, bottom: int) -> NDArray[Any]:
+        """Return the samples of a box."""
+        return self.samples[top:bottom, left:right]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> "Picture":
+        """Return a box as a picture of its own."""
+        if (left, top, right, bottom) == (0, 0, *self.size):
+            return self
+        opacity = self.opacity
+        if opacity is not None and opacity.ndim == 2:
+            opacity = opacity[top:bottom, left:right]
+        return replace(self, samples=self.read(left, top, right, bottom), opacity=opacity)
 
     @functools.cached_property
     def source(self) -> Source:
@@ -69,8 +87,7 @@ class Pictures:
 
     def get(self, fixture: Fixture, variant: Variant) -> Picture | None:
         """Return a fixture as a variant opens it, None where it refuses the image."""
-        choices = tuple(getattr(variant, name) for name in _DECODE)
-        key = (fixture.slug, choices if fixture.scope == "files" else _PLAIN)
+        key = (fixture.slug, tuple(getattr(variant, name) for name in opening(fixture)))
         if key not in self._kept:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -83,6 +100,17 @@ class Pictures:
             return picture(_opened(source, variant, self.n_px) if isinstance(source, Path) else source, source)
         except (Rejected, OSError, SyntaxError, ValueError, EOFError):
             return None
+
+
+def opening(fixture: Fixture) -> tuple[str, ...]:
+    """Return the choices of the stage decode that can make a difference to a fixture."""
+    return _opening(fixture.slug, fixture.mode) if fixture.scope == "files" else ()
+
+
+@functools.cache
+def _opening(slug: str, mode: str) -> tuple[str, ...]:
+    is_jpeg = file_path(fixtures()[slug]).read_bytes()[:2] == b"\xff\xd8"
+    return tuple(n for n in _DECODE if mode in _OPENED.get(n, (mode,)) and (is_jpeg or n not in ("jpeg", "cmyk_jpeg")))
 
 
 def picture(image: Image.Image, source: Any = None) -> Picture:

@@ -1,57 +1,26 @@
 """The search: which known mistakes, one after the other, bring a variant to what a candidate shows."""
 
+import bisect
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_conformance.diagnosis import simulate
-from clip_conformance.diagnosis.colours import GREYS
+from clip_conformance.diagnosis.acts import alike, signature, touches
 from clip_conformance.diagnosis.evidence import Evidence
+from clip_conformance.diagnosis.frame import shape
 from clip_conformance.diagnosis.moves import Move
-from clip_conformance.diagnosis.resampling import Box
-from clip_conformance.diagnosis.variant import FIELDS, Variant
-from clip_fixtures import Fixture
+from clip_conformance.diagnosis.probes import CAP, Probe
+from clip_conformance.diagnosis.variant import Variant
 
 Floats = NDArray[np.float64]
-# Side of the parts of an image that are compared while searching.
-_PATCH = 40
-# LSB: beyond this one wrong picture is as wrong as another; below that one it is explained.
-_CAP, _FIT = 40.0, 0.08
+# LSB: below it a picture is explained.
+_FIT = 0.08
 # Variants that are followed at once, mistakes at most, and variants that are looked at on all probes.
 _BEAM, _DEPTH, _SHORTLIST = 2, 6, 8
-_ALPHA = ("RGBA", "LA")
-# The modes on which a choice acts; others act on all.
-_ACTS_ON: dict[str, tuple[str, ...]] = {
-    "premultiply": _ALPHA,
-    "nearest": ("P", "1"),
-    "palette": ("P",),
-    "lookup": ("P",),
-    "bilevel": ("1",),
-    "cmyk": ("CMYK",),
-    "bands": ("YCbCr", "HSV"),
-    "alpha_of": _ALPHA,
-    "deep": GREYS,
-    "premultiplied": ("RGBa",),
-    "blend": _ALPHA,
-}
-_BESIDE = ("alpha", "alpha_when", "alpha_of", "blend", "transparency")
-
-
-@dataclass
-class Probe:
-    """One case: the candidate's image behind its float end, and the parts of it that are looked at.
-
-    `beside` says that transparency lies beside the samples, `held` that the case is never left out.
-    """
-
-    fixture: Fixture
-    observed: Floats
-    windows: list[Box]
-    beside: bool
-    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +34,7 @@ class State:
     @property
     def total(self) -> float:
         """Return the sum over all probes; the root rewards what makes a probe right altogether."""
-        return float(np.sqrt(self.misfits).sum())
+        return _total(self.misfits)
 
     @property
     def fits(self) -> bool:
@@ -75,20 +44,24 @@ class State:
 
 @dataclass
 class Budget:
-    """How many simulated probes a search may still take; a number and not a time, so that it always ends alike."""
+    """How much may still be simulated, in parts of probes; no time, so that a search always ends alike."""
 
     left: int
 
 
 @dataclass
 class Search:
-    """A search among moves, on probes; a `strict` one takes a move where it explains another probe or much."""
+    """A search among moves, on probes; a `strict` one takes a move where it explains another probe or much.
+
+    `settled` is a variant of which the search keeps what acts on RGB arrays.
+    """
 
     evidence: Evidence
     probes: list[Probe]
     moves: list[Move]
     budget: Budget
     strict: bool = False
+    settled: Variant | None = None
 
     def state(self, variant: Variant, chosen: tuple[Move, ...] = ()) -> State:
         """Return a variant with its misfits."""
@@ -103,14 +76,15 @@ class Search:
             following = self._following(beam)
             if not following or not self._better(following[0], best):
                 break
-            beam = following[:_BEAM]
+            beam = following
             best = beam[0]
         return self._without_idle(best, start)
 
     def _following(self, beam: list[State]) -> list[State]:
-        """Return the states one move further, best first."""
+        """Return the best states one move further, best first."""
         quick: list[tuple[float, State, Move, Variant]] = []
         seen: set[Variant] = set()
+        bound = _Bound(_SHORTLIST)
         for state in beam:
             subset = self._subset(state)
             for move in self.moves:
@@ -120,55 +94,60 @@ class Search:
                 if variant in seen or variant == state.variant:
                     continue
                 seen.add(variant)
-                misfits = self._moved(state, move, variant, subset, quick=True)
-                quick.append((float(np.sqrt(misfits).sum()), state, move, variant))
+                if self.settled is not None and not alike(variant, self.settled):
+                    continue
+                misfits = self._moved(state, move, variant, subset, bound, quick=True)
+                if misfits is not None:
+                    quick.append((_total(misfits), state, move, variant))
         quick.sort(key=lambda item: item[0])
-        everything = np.ones(len(self.probes), dtype=bool)
-        found = [
-            State(variant, _with(state.chosen, move), self._moved(state, move, variant, everything))
-            for _, state, move, variant in quick[:_SHORTLIST]
-        ]
-        return sorted(found, key=lambda state: state.total)
+        found = []
+        bound = _Bound(_BEAM)
+        for _, state, move, variant in quick[:_SHORTLIST]:
+            misfits = self._moved(state, move, variant, range(len(self.probes)), bound)
+            if misfits is not None:
+                found.append(State(variant, _with(state.chosen, move), misfits))
+        return sorted(found, key=lambda state: state.total)[:_BEAM]
 
-    def _subset(self, state: State) -> NDArray[np.bool_]:
-        """Return the probes to look at first: some that are not explained, and some that are."""
+    def _subset(self, state: State) -> list[int]:
+        """Return the probes to look at first: some that are not explained, the worst first, and some that are."""
         order = np.argsort(-state.misfits, kind="stable")
-        wrong = [i for i in order if state.misfits[i] > _FIT]
-        right = [i for i in order if state.misfits[i] <= _FIT]
-        step = max(len(wrong) // 6, 1)
-        subset = np.zeros(len(self.probes), dtype=bool)
-        subset[wrong[::step]] = True
-        subset[right[:2]] = True
-        subset[[i for i, probe in enumerate(self.probes) if probe.held]] = True
-        return subset
+        wrong = [int(i) for i in order if state.misfits[i] > _FIT]
+        right = [int(i) for i in order if state.misfits[i] <= _FIT]
+        held = [i for i, probe in enumerate(self.probes) if probe.held]
+        return list(dict.fromkeys([*wrong[:: max(len(wrong) // 6, 1)], *right[:2], *held]))
 
     def _moved(
-        self, state: State, move: Move, variant: Variant, subset: NDArray[np.bool_], *, quick: bool = False
-    ) -> Floats:
-        """Return the misfits after a move; those that it does not touch are as they were."""
+        self, state: State, move: Move, variant: Variant, chosen: Iterable[int], bound: "_Bound", *, quick: bool = False
+    ) -> Floats | None:
+        """Return the misfits after a move, those that it does not touch as they were; None where they are no use."""
+        touched = [i for i in chosen if touches(move.change, self.probes[i].fixture, beside=self.probes[i].beside)]
         misfits = state.misfits.copy()
-        for i in np.flatnonzero(subset):
-            if touches(move.change, self.probes[i]):
-                misfits[i] = self._misfit(variant, self.probes[i], quick=quick)
+        misfits[touched] = 0.0
+        total = _total(misfits)
+        for i in touched:
+            misfits[i] = self._misfit(variant, self.probes[i], quick=quick)
+            total += math.sqrt(misfits[i])
+            if total > bound.limit:
+                return None
+        bound.add(total)
         return misfits
 
     def _misfit(self, variant: Variant, probe: Probe, *, quick: bool = False) -> float:
-        """Return the mean error of a variant on a probe in LSB, capped; `quick` looks at one window."""
-        self.budget.left -= 1
+        """Return the mean error of a variant on a probe in LSB, capped; `quick` looks at one part."""
         picture = self.evidence.picture(probe.fixture.slug, variant)
         if picture is None:
-            return _CAP
+            return CAP
         n_px = self.evidence.n_px
-        if simulate.shape(variant, picture, n_px) != probe.observed.shape:
-            return 2 * _CAP
-        errors = [
-            np.abs(
-                simulate.image(variant, picture, n_px, (left, top, right, bottom))
-                - probe.observed[top:bottom, left:right]
-            ).mean()
-            for left, top, right, bottom in probe.windows[: 1 if quick else None]
-        ]
-        return min(float(np.mean(errors)), _CAP)
+        if shape(variant, picture.size, n_px) != probe.shape:
+            return 2 * CAP
+        depends = signature(variant, picture, n_px)
+        errors = []
+        for i, (box, observed) in enumerate(probe.parts[: 1 if quick else None]):
+            if (depends, i) not in probe.known:
+                self.budget.left -= 1
+                probe.known[depends, i] = float(np.abs(simulate.image(variant, picture, n_px, box) - observed).mean())
+            errors.append(probe.known[depends, i])
+        return min(sum(errors) / len(errors), CAP)
 
     def _better(self, new: State, old: State) -> bool:
         explained = (new.misfits <= _FIT).sum() - (old.misfits <= _FIT).sum()
@@ -189,44 +168,26 @@ class Search:
         return state
 
 
+class _Bound:
+    """The largest total that is still among the `most` best: no more is simulated of what is beyond."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._best: list[float] = []
+        self.limit = math.inf
+
+    def add(self, total: float) -> None:
+        """Take in a total."""
+        bisect.insort(self._best, total)
+        if len(self._best) >= self._most:
+            # Sums of the same numbers in another order differ in the last bits.
+            self.limit = self._best[self._most - 1] * (1 + 1e-9)
+
+
+def _total(misfits: Floats) -> float:
+    return float(np.sqrt(misfits).sum())
+
+
 def _with(chosen: tuple[Move, ...], move: Move) -> tuple[Move, ...]:
     """Return moves with one more; it takes the place of another way of making the same mistake."""
     return (*(kept for kept in chosen if kept.fault is not move.fault), move)
-
-
-def touches(change: dict[str, Any], probe: Probe) -> bool:
-    """Return whether a change can make a difference to a probe."""
-    fixture = probe.fixture
-    for name in change:
-        if FIELDS[name].stage == "decode" and name != "transparency":
-            if fixture.scope == "files":
-                return True
-            continue
-        if name in _BESIDE and probe.beside:
-            return True
-        if name == "convert_when":
-            if fixture.mode != "RGB":
-                return True
-            continue
-        modes = _ALPHA if name in ("alpha", "alpha_when", "transparency") else _ACTS_ON.get(name)
-        if modes is None or fixture.mode in modes:
-            return True
-    return False
-
-
-def windows(observed: Floats, predicted: Floats | None) -> list[Box]:
-    """Return the parts to compare: first where a prediction is most wrong, then a corner."""
-    height, width = observed.shape[:2]
-    corner = (0, 0, min(_PATCH, width), min(_PATCH, height))
-    if predicted is None or predicted.shape != observed.shape or np.array_equal(predicted, observed):
-        middle = (max(width // 2 - _PATCH // 2, 0), max(height // 2 - _PATCH // 2, 0))
-        return [(*middle, min(middle[0] + _PATCH, width), min(middle[1] + _PATCH, height)), corner]
-    error = np.minimum(np.abs(observed - predicted), _CAP).sum(axis=-1)
-    rows, columns = math.ceil(height / _PATCH), math.ceil(width / _PATCH)
-    sums = np.zeros((rows, columns))
-    for row in range(rows):
-        for column in range(columns):
-            sums[row, column] = error[row * _PATCH : (row + 1) * _PATCH, column * _PATCH : (column + 1) * _PATCH].mean()
-    top, left = (int(at) * _PATCH for at in np.unravel_index(int(sums.argmax()), sums.shape))
-    worst = (left, top, min(left + _PATCH, width), min(top + _PATCH, height))
-    return [corner] if worst == corner else [worst, corner]

@@ -36,7 +36,8 @@ class Variant:
     equal_size: Literal["untouched", "resampled", "premultiplied"] = "untouched"
     # resize: kernel
     filter: Literal[
-        "cubic", "nearest", "box", "area", "linear", "hamming", "lanczos", "mitchell", "bspline", "lagrange",
+        "cubic", "nearest", "box", "area", "coverage", "pool", "linear", "hamming", "lanczos", "lanczos4", "mitchell",
+        "bspline", "lagrange",
     ] = "cubic"  # fmt: skip
     cubic_a: float = _CANON.cubic_a
     antialias: bool = True
