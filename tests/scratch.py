@@ -18,7 +18,7 @@ from clip_conformance.environments import find_uv, surroundings
 ROOT = Path(__file__).parent.parent
 FEW = ("pin-values", "crop-right-3", "crop-right-4")
 SELECT = " ".join(f"--select {slug}" for slug in FEW)
-# A port that is the canon, one that rounds its crop offset down, and one with a name that a shell must not read.
+# A port that is the canon, and one with its channels in reverse.
 PORT = """
 import clip_reference
 import numpy as np
@@ -96,7 +96,10 @@ def programs(folder):
     words = " ".join(f"'{word}'" for word in find_uv())
     scripts = {
         "uv": f'exec {words} "$@"',
-        "pip": f'exec {words} pip "$@"',
+        # Into the Python beside it, or else the first on PATH; left alone, `python -m uv` takes its own.
+        "pip": f"""python=$(dirname "$0")/python
+[ -x "$python" ] || python=$(command -v python)
+exec {words} pip "$@" --python "$python" """,
         "python3": f"""[ "$1 $2" = "-m venv" ] || exec '{sys.executable}' "$@"
 {words} venv --quiet --python '{sys.executable}' "$3" && cp '{folder}/pip' "$3/bin/pip" """,
     }
@@ -169,7 +172,7 @@ def outputs(file):
     for line in lines:
         if "<<" in line:
             name, end = line.split("<<")
-            found[name] = "\n".join(iter(lambda: next(lines), end))  # noqa: B023 - used up at once
+            found[name] = "\n".join(iter(lambda: next(lines), end))
         else:
             name, _, found[name] = line.partition("=")
     return found
