@@ -93,11 +93,11 @@ class Recorded(Diagnosis):
     last: "Recorded | None" = None
     cpu = wall = 0.0
 
-    def add(self, evidence: Evidence, accepted: Sequence[str]) -> None:
+    def add(self, evidence: Evidence, accepted: Sequence[str], extra: int = 0) -> None:
         """Take in one n_px, with an eye on the clocks."""
         Recorded.last = self
         cpu, wall = time.process_time(), time.perf_counter()
-        super().add(evidence, accepted)
+        super().add(evidence, accepted, extra)
         self.cpu += time.process_time() - cpu
         self.wall += time.perf_counter() - wall
 
