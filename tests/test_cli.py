@@ -56,6 +56,7 @@ def test_the_table_is_plain_text_in_a_pipe():
         "worst",
         "fixture",
     ]
+    assert not any(line.endswith(" ") for line in done.stdout.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,7 @@ def test_a_candidate_of_the_working_directory_is_found(tmp_path):
         ("clauses", "RSZ-9"),
         ("fixtures", "crop-right-3"),
         ("faults", "crop-floor"),
+        ("faults", "pillow-13"),
     ],
 )
 def test_list(kind, words):
@@ -119,6 +121,7 @@ def test_list(kind, words):
         ("crop-floor", "Round half to even"),
         ("RN50x4", "288"),
         ("resize", "bicubic"),
+        ("pillow-13", "RSZ-9"),
     ],
 )
 def test_show(name, words):

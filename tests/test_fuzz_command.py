@@ -41,7 +41,7 @@ def test_the_command_finds_shows_saves_and_repeats(tmp_path):
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
     assert lines[0] == f"{FUZZED}:floor_crop  ViT-B/32 (224 px)  seed 11  required equivalent"
-    assert re.search(r"^1  (close|divergent) at normalize  RGB, \d+ x \d+ px  ", done.stdout, re.MULTILINE)
+    assert re.search(r"^1  (close|divergent) end to end  RGB, \d+ x \d+ px  ", done.stdout, re.MULTILINE)
     assert re.search(r"^off by peak [\d.]+, mean [\d.]+, bias \S+ LSB$", done.stdout, re.MULTILINE)
     worst = r"^worst sample at row \d+, column \d+, [RGB]: expected \S+, got \S+ \(in 8 bits \S+ and \S+\)$"
     assert re.search(worst, done.stdout, re.MULTILINE)
@@ -125,7 +125,7 @@ def test_an_interrupt_shows_what_was_found(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 1
-    assert " at normalize  RGB, " in out
+    assert " end to end  RGB, " in out
     assert "Interrupted: this is what was found so far." in out
     assert out.splitlines()[-1].startswith("FOUND: ")
     assert "Traceback" not in errors

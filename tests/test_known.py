@@ -202,6 +202,19 @@ def test_a_proposal_keeps_what_was_said_and_drops_what_no_longer_fails(report):
     assert again.known[1].owner == ""
 
 
+def test_a_proposal_keeps_entries_of_cases_that_were_not_run_and_patterns_that_hold(report):
+    others = [Entry(check="photo-coffee@224/resize", **SAID), Entry(check="pin-none-*@224/*", **SAID)]
+    pattern = Entry(check="crop-right-*/center_crop", **SAID)
+    idle = Entry(check="pin-value*/normalize", **SAID)
+    old = KnownFile(schema=known.KNOWN_SCHEMA, wildcards=True, known=[*others, pattern, idle])
+    again = known.propose(report.cases, report.footer, "equivalent", TODAY, old)
+    assert again.wildcards
+    assert again.known[:3] == [*others, pattern]
+    covered = {check for check in missed(report) if check.startswith("crop-right-") and check.endswith("/center_crop")}
+    assert {entry.check for entry in again.known[3:]} == missed(report).keys() - covered
+    assert covered
+
+
 def test_text_is_quoted_as_toml(tmp_path):
     odd = 'a "quote", a \\ and\na line \x7f \u202e é'
     file = KnownFile(schema=known.KNOWN_SCHEMA, known=[Entry(check="a@1/resize", **(SAID | {"reason": odd}))])
@@ -222,7 +235,9 @@ def test_the_command_from_a_proposal_to_a_gate(tmp_path):
     words = [f"{candidates.__file__}:FloorCrop", "--select", "crop-right-*"]
     proposal = run(*words, "--write-known", str(path))
     assert proposal.return_value == 1
-    assert f"known divergences to {path}; fill in reason, url, owner" in proposal.output
+    assert f"known divergences to {path}; fill in reason, url, owner under [defaults]" in proposal.output
+    # A proposal that nobody has filled in is none for a gate, and is proposed again.
+    assert run(*words, "--write-known", str(path)).return_value == 1
     for name in ("reason", "url", "owner"):
         path.write_text(path.read_text().replace(f'{name} = ""', f'{name} = "https://example.org/"'))
     gate = run(*words, "--known", str(path))

@@ -283,6 +283,15 @@ def test_a_folder_of_a_report_is_as_good_as_the_file(folder):
     assert line == f"{folder / NAME} holds: divergent, 4 of 5 cases reach equivalent; its report is the same"
 
 
+def test_a_folder_with_a_report_alone_is_told_what_makes_the_statement(folder, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(folder / "report.jsonl", alone)
+    done = command(alone)
+    assert done.returncode == 2
+    assert f"{alone} has no statement.json; `clip-conformance report {alone}` makes it" in done.stderr
+
+
 # And run again.
 
 

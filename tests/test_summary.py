@@ -160,6 +160,9 @@ def test_a_blamed_stage_that_its_pins_do_not_show_has_the_cases_that_do():
     assert summary(*cases, blame=["center_crop"]).stages["resize"].level == "exact"
     # It is in the summary too where no fixture pins it.
     assert summary(*cases[1:], blame=["resize"]).stages["resize"].cases == 1
+    # Cases that it does nothing to are not its own.
+    cropped, resized = case("crop-right-3", seen("divergent")), case("photo-coffee", seen("divergent", peak=40.0))
+    assert summary(cropped, resized, blame=["resize"]).stages["resize"].cases == 1
     # Where one of its own cases fails, that says enough.
     failing = case("pin", seen("exact", "resize", "pinned"), seen("close", "resize", "pinned"))
     assert summary(failing, *cases[1:], blame=["resize"]).stages["resize"].level == "close"
@@ -248,6 +251,10 @@ def test_require_names_the_cases_and_the_blame():
     assert str(failed.value).endswith(f"5 of 5 cases fail ({names}); blame: no single stage")
     with pytest.raises(NotConforming, match=r"1 of 2 cases fail \(bad-0@224\);"):
         report(bad[0], case("good", seen())).require("close")
+    named = Report(HEADER, bad[:1], Footer(cases=1, expected=1, blame=["resize"], diagnosis=[FINDING]))
+    with pytest.raises(NotConforming) as failed:
+        named.require("close")
+    assert str(failed.value).splitlines()[1:] == ["resize: t (pillow-13). f"]
     with pytest.raises(ValueError, match=r"^'perfect' is not one of exact, equivalent, close, divergent$"):
         report(*bad).require("perfect")
 

@@ -1,7 +1,7 @@
 """The permanent ids of checks: a case and a stage, or a case from end to end."""
 
 from clip_conformance.records import Case, Check
-from clip_conformance.scoring.levels import reaches, worst
+from clip_conformance.scoring.levels import LEVELS, reaches, worst
 from clip_spec import LevelId, stage_ids
 
 END_TO_END = "end_to_end"
@@ -30,6 +30,23 @@ def checks_of(case: Case) -> dict[str, Check | None]:
     if ends or case.status != "ok" or not case.checks:
         found[END_TO_END] = ends[0] if ends and case.status == "ok" else None
     return found
+
+
+def worst_check(case: Case) -> Check | None:
+    """Return the check that a case is listed under: the worst, of one level that of a stage seen alone."""
+
+    def badness(check: Check) -> tuple[int, bool, bool, float, int]:
+        alone = check.view != "cumulative"
+        return LEVELS.index(check.level), alone, check.peak is None, check.mean or 0.0, -place(check.stage)
+
+    return max(case.checks, key=badness, default=None)
+
+
+def what_of(check: Check) -> str:
+    """Return what a check speaks of, for a person: its stage, or where it inherits from others what it was seen at."""
+    if check.view != "cumulative":
+        return check.stage
+    return "end to end" if check.stage == "normalize" else f"up to {check.stage}"
 
 
 def failing(case: Case, required: LevelId) -> dict[str, LevelId]:

@@ -52,8 +52,8 @@ class KnownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     known: list[Entry] = []
 
 
-def read(path: Path) -> KnownFile:
-    """Return a file of known divergences, every entry with what it has to say.
+def read(path: Path, *, whole: bool = True) -> KnownFile:
+    """Return a file of known divergences, every entry with what it has to say; of a proposal not `whole`.
 
     Raises:
         UsageError: it cannot be read, or an entry lacks something; names the entry.
@@ -71,6 +71,8 @@ def read(path: Path) -> KnownFile:
         raise UsageError(f"{path}: {error}") from error
     if file.schema != KNOWN_SCHEMA:
         raise UsageError(f"{path}: schema is {file.schema!r}, this version reads {KNOWN_SCHEMA}")
+    if not whole:
+        return file
     entries = [_whole(entry, file.defaults) for entry in file.known]
     seen: set[str] = set()
     for number, entry in enumerate(entries, start=1):
@@ -153,27 +155,37 @@ def _matched_any(pattern: str, names: set[str]) -> bool:
 def propose(
     cases: Iterable[Case], footer: Footer, required: LevelId, today: datetime.date, old: KnownFile | None = None
 ) -> KnownFile:
-    """Return a file with an entry for every check that fails; what `old` says of one is kept.
+    """Return a file with an entry for every check that fails.
 
-    Whose they are a person has to fill in.
+    What `old` says of one is kept, and so are its entries of cases that were not run, and its patterns. Whose they are
+    a person has to fill in.
     """
-    said = {entry.check: entry for entry in old.known} if old is not None else {}
+    cases = list(cases)
+    ran = {case.id for case in cases}
+    missed = {check_id(case, what): (what, at) for case in cases for what, at in failing(case, required).items()}
+    entries = [entry for entry in (old.known if old is not None else []) if _stays(entry.check, ran, missed)]
     evidence = {fault.id: fault.evidence for fault in clip_spec.faults()}
     reasons: dict[str, tuple[str, str]] = {
         finding.stage: (f"{finding.fault}: {finding.title}", evidence.get(finding.fault, ""))
         for finding in footer.diagnosis
     }
-    entries = []
-    for case in cases:
-        for what, level in failing(case, required).items():
-            check = check_id(case, what)
+    said = [entry.check for entry in entries]
+    for check, (what, level) in missed.items():
+        if not any(_matches(pattern, check) for pattern in said):
             reason, url = reasons.get(what, ("", ""))
-            entries.append(said.get(check) or Entry(check=check, level=level, reason=reason, url=url))
+            entries.append(Entry(check=check, level=level, reason=reason, url=url))
     every = [f"{finding.fault}: {finding.title}" for finding in footer.diagnosis]
     defaults = Defaults(reason="; ".join(every), expires=today + datetime.timedelta(days=_DAYS))
     if old is not None:
         defaults = old.defaults
-    return KnownFile(schema=KNOWN_SCHEMA, defaults=defaults, known=entries)
+    wildcards = old is not None and old.wildcards
+    return KnownFile(schema=KNOWN_SCHEMA, wildcards=wildcards, defaults=defaults, known=entries)
+
+
+def _stays(pattern: str, ran: set[str], missed: Iterable[str]) -> bool:
+    """Return whether an entry has something to say still: a check that fails, or a case that was not run."""
+    case = pattern.partition("/")[0]
+    return any(_matches(pattern, check) for check in missed) or not _matched_any(case, ran)
 
 
 def encode(file: KnownFile) -> bytes:

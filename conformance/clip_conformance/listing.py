@@ -50,6 +50,8 @@ def _fixtures() -> Iterator[tuple[str, ...]]:
 def _faults() -> Iterator[tuple[str, ...]]:
     for fault in clip_spec.faults():
         yield fault.id, fault.stage, fault.title
+    for dialect in clip_spec.canon().dialects:
+        yield dialect.id, dialect.stage, dialect.title
 
 
 _TABLES = {
@@ -66,7 +68,7 @@ def _size(fixture: Fixture) -> str:
 
 
 def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
-    """Return the page of a clause, a fixture (as a picture too, if wanted), a fault, a model, a stage, or the protocol.
+    """Return the page of an entry; of a fixture with a picture, if wanted. "protocol" is that of the protocol.
 
     Raises:
         UsageError: there is none of that id; names the nearest.
@@ -76,6 +78,9 @@ def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
     for known in clip_spec.faults():
         if known.id == name:
             return _fault(known)
+    for dialect in clip_spec.canon().dialects:
+        if dialect.id == name:
+            return _rows(name, title=dialect.title, stage=dialect.stage, clause=dialect.clause, fix=dialect.fix)
     for model in clip_spec.models():
         if model.name == name:
             return _rows(name, n_px=str(model.n_px), released=model.released.isoformat(), open_clip=model.open_clip)
@@ -90,6 +95,7 @@ def page(name: str, n_px: int, *, pictures: bool) -> RenderableType:
         *clip_spec.clauses(),
         *fixtures(),
         *(fault.id for fault in clip_spec.faults()),
+        *(dialect.id for dialect in clip_spec.canon().dialects),
         *clip_spec.stage_ids(),
     ]
     near = difflib.get_close_matches(name, ids, n=3)

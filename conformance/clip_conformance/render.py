@@ -1,6 +1,9 @@
 """The verdict in a terminal: a progress bar while it runs, one table, one last line."""
 
+import re
+import sys
 from types import TracebackType
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,12 +17,13 @@ from clip_conformance.engine import Listener
 from clip_conformance.records import Case, Header
 from clip_conformance.report import Report
 from clip_conformance.scoring.levels import reaches
-from clip_conformance.summary import StageSummary, Summary
+from clip_conformance.summary import StageSummary, Summary, troubles
 
 # Columns that the table needs before the worst fixture.
 _FIGURES = 66
 # Checks of each kind that are listed of a file of known divergences.
 _CHECKS = 5
+_PADDING = re.compile(" +(?=\n)")
 _COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
 
 
@@ -66,9 +70,23 @@ class Bar(Listener):
 
 
 def output() -> Console:
-    """Return stdout as a console: as wide as the terminal, 120 columns into a file or a pipe."""
+    """Return stdout as a console: as wide as the terminal; into a file or a pipe 120 columns, unpadded."""
     console = Console()
-    return console if console.is_terminal else Console(width=120)
+    return console if console.is_terminal else Console(width=120, file=cast(TextIO, _Unpadded(sys.stdout)))
+
+
+class _Unpadded:
+    """Takes the blanks off the ends of lines on their way."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write text, of which lines are whole."""
+        return self._file.write(_PADDING.sub("", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def show(report: Report, console: Console) -> None:
@@ -80,14 +98,15 @@ def show(report: Report, console: Console) -> None:
     console.print()
     console.print(_table(report, console.width))
     console.print(_scopes(summary), highlight=False)
-    trouble = [case for case in report.cases if case.status != "ok"]
-    for case in trouble[:3]:
-        console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}", highlight=False)
+    trouble = troubles(report.cases)
+    for case, *others in trouble[:3]:
+        more = f" ({len(others)} more like it)" if others else ""
+        console.print(f"[red]{case.status}[/] {escape(case.id)}: {escape(case.message)}{more}", highlight=False)
     if len(trouble) > 3:
-        console.print(f"... and {len(trouble) - 3} more without an output", highlight=False)
+        console.print(f"... and {sum(map(len, trouble[3:]))} more without an output", highlight=False)
     for note in _long_notes(summary, console.width - _FIGURES):
         console.print(Text(note), soft_wrap=True)
-    if any(case.status in ("crash", "timeout", "error") for case in trouble) and report.worker_log.strip():
+    if any(alike[0].status in ("crash", "timeout", "error") for alike in trouble) and report.worker_log.strip():
         console.print(Text(f"The candidate's stderr ends with\n{_last_words(report.worker_log)}", style="dim"))
     show_diagnosis(summary, console)
     _show_known(summary, console)

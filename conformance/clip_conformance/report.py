@@ -60,9 +60,10 @@ class Report:
         """Return the report itself, so that a test can go on.
 
         Raises:
-            NotConforming: the level is not reached; the message names stages and the worst fixtures.
+            NotConforming: the level is not reached; the message names stages, fixtures and what was diagnosed.
             ValueError: no such level.
         """
+        __tracebackhide__ = True
         if level not in LEVELS:
             raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
         if not reaches(self.level, level):
@@ -70,7 +71,8 @@ class Report:
             names = ", ".join(case.id for case in worst[:5]) + (" ..." if len(worst) > 5 else "")
             blame = ", ".join(self.summary.blame) or "no single stage"
             fail = f"{len(worst)} of {len(self.cases)} cases fail ({names}); blame: {blame}"
-            raise NotConforming(f"{self.level}, required {level}: {fail}")
+            found = [f"{one.stage}: {one.title} ({one.fault}). {one.fix}" for one in self.summary.diagnosis]
+            raise NotConforming("\n".join([f"{self.level}, required {level}: {fail}", *found]))
         return self
 
     def write(self, folder: Path) -> None:

@@ -1,12 +1,15 @@
 """From the lines of a report to its summary, and to nothing else: the summary can be remade from the report."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
 
 import clip_spec
+from clip_conformance.cases import active_stages
 from clip_conformance.records import Case, Check, Finding, Footer, Header, Known, Recovered
 from clip_conformance.scoring.levels import LEVELS, reaches, worst
+from clip_fixtures import fixtures
 from clip_spec import LevelId, ScopeId, StageId
 
 SUMMARY_SCHEMA = "clip-conformance/summary/1"
@@ -71,7 +74,9 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         found = [(case, check) for case, check in alone if check.stage == stage]
         if stage in footer.blame and all(reaches(check.level, header.required) for _, check in found):
             # A black box may fail a stage only where others act too, on none of the fixtures that pin it.
-            found += [(case, check) for case, check in whole if not reaches(check.level, header.required)]
+            failing = [(case, check) for case, check in whole if not reaches(check.level, header.required)]
+            acting = [(case, check) for case, check in failing if _acts(stage, case)]
+            found += acting or failing
         if found:
             stages[stage] = _stage(found, header.required)
     reached = sum(case.status == "ok" and reaches(case.level, header.required) for case in cases)
@@ -100,6 +105,22 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         cases=len(cases),
         reached=reached,
     )
+
+
+def troubles(cases: Iterable[Case]) -> list[list[Case]]:
+    """Return the cases without an output, those with messages that differ in ids and numbers alone together."""
+    told: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        if case.status != "ok":
+            kind = (case.status, re.sub(r"\d+", "0", case.message.replace(case.id, "")))
+            told.setdefault(kind, []).append(case)
+    return sorted(told.values(), key=len, reverse=True)
+
+
+def _acts(stage: StageId, case: Case) -> bool:
+    """Return whether a stage does something to a case; of a fixture that this suite has not, that is assumed."""
+    fixture = fixtures().get(case.fixture)
+    return fixture is None or stage in active_stages(fixture, case.n_px)
 
 
 def _failed(case: Case) -> Check:

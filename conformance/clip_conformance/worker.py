@@ -97,7 +97,8 @@ class Worker:
     def _implementation(self) -> dict[str, str]:
         kind = self._object if isinstance(self._object, type) else type(self._object)
         name = getattr(self._object, "__name__", kind.__name__)
-        return {"name": self._setup.target, "language": "python", "object": f"{kind.__module__}.{name}"}
+        module = getattr(self._object, "__module__", None) or kind.__module__
+        return {"name": self._setup.target, "language": "python", "object": f"{module}.{name}"}
 
     def _profile(self, message: protocol.Profile) -> protocol.Ready:
         self._adapter = adapt(self._object, message.model, message.n_px)

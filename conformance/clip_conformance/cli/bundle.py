@@ -72,8 +72,11 @@ def verify(path: Path, **given: Any) -> int:
     Exit status: 0 it holds, 1 it does not, 2 it could not be checked.
     """
     from clip_conformance.errors import UsageError
+    from clip_conformance.reports import lines
     from clip_conformance.reports.statement import NAME
 
+    if path.is_dir() and (path / lines.NAME).exists() and not (path / NAME).exists():
+        raise UsageError(f"{path} has no {NAME}; `clip-conformance report {path}` makes it")
     if path.is_dir() and ((path / "bundle.json").exists() or not (path / NAME).exists()):
         if given["report"] or given["candidate"] or given["again"]:
             raise UsageError("--report, --candidate and --again go with a statement")

@@ -48,7 +48,7 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     "proposal",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Propose a file for --known: what fails in this run. Keeps what the file says already.",
+    help="Propose a file for --known: what fails in this run. Keeps what the file says of them.",
 )
 @options.select
 @click.option(
@@ -93,6 +93,7 @@ def check(**given: Any) -> int:
     `show protocol` says how to write an adapter; `smoke CANDIDATE` is the first thing to try with one.
     """
     from rich.console import Console
+    from rich.text import Text
 
     from clip_conformance.engine import SCOPES
     from clip_conformance.engine import check as run
@@ -123,11 +124,9 @@ def check(**given: Any) -> int:
             known=given["known"],
             listener=bar,
         )
-    if folder is not None:
-        report.write(folder)
     accepted = report.summary.accepted
     if given["proposal"] is not None:
-        console.print(propose(report, given["proposal"]), highlight=False, soft_wrap=True)
+        console.print(Text(propose(report, given["proposal"])), soft_wrap=True)
     if baseline is not None:
         from clip_conformance.reports import diff_show
         from clip_conformance.reports.diff import compare
@@ -138,6 +137,8 @@ def check(**given: Any) -> int:
         diff_show.show(diff, console)
         console.print()
     show(report, console)
+    if folder is not None:
+        report.write(folder)
     for command in annotations(report):
         click.echo(command)
     return 0 if accepted else 1
@@ -150,7 +151,7 @@ def propose(report: "Report", path: Path) -> str:
     from clip_conformance import known
     from clip_conformance.reports.files import replace
 
-    old = known.read(path) if path.exists() else None
+    old = known.read(path, whole=False) if path.exists() else None
     today = datetime.now(UTC).date()
     file = known.propose(report.cases, report.footer, report.header.required, today, old)
     replace(path, known.encode(file))

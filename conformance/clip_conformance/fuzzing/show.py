@@ -72,7 +72,11 @@ def show_finding(found: Finding, console: Console, *, number: int = 0) -> None:
 def _heading(found: Finding) -> str:
     if found.property:
         return f"property violated: {PROPERTIES[found.property].title}"
-    return f"{found.verdict.level} at {found.stage}" if found.verdict.status == "ok" else found.verdict.status
+    if found.verdict.status != "ok":
+        return found.verdict.status
+    # Of a candidate that shows its end alone, nothing is known of a stage.
+    where = "end to end" if found.stage == "normalize" and len(found.stages) < 2 else f"at {found.stage}"
+    return f"{found.verdict.level} {where}"
 
 
 def _lines(found: Finding, verdict: Verdict) -> Iterator[str]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from clip_conformance.check_ids import what_of, worst_check
 from clip_conformance.records import Case, Known
 from clip_conformance.render import figure
 from clip_conformance.report import Report
@@ -58,9 +59,10 @@ def _unknown(known: Known) -> Iterator[tuple[str, str]]:
 def _of_case(case: Case) -> tuple[str, str]:
     if case.status != "ok" or not case.checks:
         return f"{case.id}: {case.level if case.status == 'ok' else case.status}", case.message or case.status
-    check = next(check for check in case.checks if check.level == case.level)
+    check = worst_check(case)
+    assert check is not None
     figures = check.note or _said(check.peak, check.mean)
-    return f"{case.id}: {case.level} at {check.stage}", f"{figures}\nmore: clip-conformance show {case.fixture}"
+    return f"{case.id}: {case.level} at {what_of(check)}", f"{figures}\nmore: clip-conformance show {case.fixture}"
 
 
 def _said(peak: float | None, mean: float | None) -> str:

@@ -53,8 +53,8 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     """What changed from one report to another.
 
     `about` and `environment` hold old and new of what differs, "" where one has none. `counts` counts cases by the
-    weightiest of their changes, `stages` checks by stage and kind. `failing` cases miss the level in both. `regressed`
-    says whether anything did.
+    weightiest of their changes, `stages` checks by stage and kind. `failing` cases miss the level in both.
+    `regressed` says whether anything did; then `diagnosis` holds the findings that the old report has not.
     """
 
     schema: str
@@ -119,7 +119,7 @@ def compare(
         environment=_differing(old.header.environment, new.header.environment),
         levels=(old.level, new.level),
         blame=(old.footer.blame, new.footer.blame),
-        diagnosis=[finding for finding in new.footer.diagnosis if finding.fault not in known],
+        diagnosis=[f for f in new.footer.diagnosis if f.fault not in known] if counts["regressed"] else [],
         compared=len(both),
         failing=failing,
         counts={kind: counts[kind] for kind in KINDS},

@@ -29,7 +29,7 @@ def show(diff: Diff, console: Console) -> None:
         old, new = (", ".join(stages) or "no stage" for stages in diff.blame)
         console.print(Text(f"blame: {old} -> {new}"), soft_wrap=True)
     for finding in diff.diagnosis:
-        found = Text(f"new mistake: {finding.stage}: {finding.title} ({finding.fault}). ", style="red")
+        found = Text(f"diagnosed now, not before: {finding.stage}: {finding.title} ({finding.fault}). ", style="red")
         console.print(found.append(f"Fix: {finding.fix}", style=""), soft_wrap=True)
     if diff.changes:
         console.print()

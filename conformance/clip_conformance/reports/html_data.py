@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 import clip_spec
+from clip_conformance.check_ids import worst_check
 from clip_conformance.records import Case, Check, CheckView, Picture, Status
 from clip_conformance.report import Report
 from clip_conformance.reports.plain import plain, plain_all
@@ -84,17 +85,6 @@ def _row(case: Case, texts: _Texts) -> list[Any]:
         -1 if worst is None else case.checks.index(worst),
         [_check(check, texts) for check in case.checks],
     ]
-
-
-def worst_check(case: Case) -> Check | None:
-    """Return the check that a case is listed under: the worst of those on the canon's own input, else the worst."""
-    order = clip_spec.stage_ids()
-
-    def badness(check: Check) -> tuple[int, bool, bool, float, int]:
-        alone = check.view != "cumulative"
-        return LEVELS.index(check.level), alone, check.peak is None, check.mean or 0.0, -order.index(check.stage)
-
-    return max(case.checks, key=badness, default=None)
 
 
 def _check(check: Check, texts: _Texts) -> list[Any]:

@@ -1,7 +1,5 @@
 """What report.html says before the cases: the verdict, the stages, the diagnosis, as the template reads it."""
 
-import re
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -14,7 +12,7 @@ from clip_conformance.report import Report
 from clip_conformance.reports.html_data import STATUSES, failing
 from clip_conformance.reports.plain import plain_all
 from clip_conformance.scoring.levels import LEVELS, reaches, worst
-from clip_conformance.summary import StageSummary, Summary
+from clip_conformance.summary import StageSummary, Summary, troubles
 from clip_fixtures import fixtures
 from clip_spec import LevelId
 
@@ -58,6 +56,9 @@ def overview(report: Report, most: int) -> dict[str, Any]:
                 (len({name for fixture in used for name in fixture.catches}), "known mistakes looked for"),
             ],
             "stages": _stages(report),
+            "seen": "each on the canon's own input"
+            if any(check.view == "isolated" for case in report.cases for check in case.checks)
+            else "each on the fixtures that exercise it alone",
             "blame": summary.blame,
             "end_to_end": _figures(summary.end_to_end),
             "troubles": _troubles(report.cases),
@@ -167,16 +168,10 @@ def _figures(row: StageSummary | None) -> dict[str, Any] | None:
 
 
 def _troubles(cases: list[Case]) -> dict[str, Any]:
-    """Return the most frequent messages of cases without an output; those that differ in ids and numbers are one."""
-    told: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], str] = {}
-    for case in cases:
-        if case.status != "ok":
-            kind = (case.status, re.sub(r"\d+", "0", case.message.replace(case.id, "")))
-            told[kind] += 1
-            first.setdefault(kind, case.message)
-    most = [{"status": kind[0], "message": first[kind], "count": n} for kind, n in told.most_common(_MESSAGES)]
-    return {"cases": told.total(), "messages": most, "more": len(told) - len(most)}
+    """Return the most frequent messages of cases without an output."""
+    told = troubles(cases)
+    most = [{"status": one[0].status, "message": one[0].message, "count": len(one)} for one in told[:_MESSAGES]]
+    return {"cases": sum(map(len, told)), "messages": most, "more": len(told) - len(most)}
 
 
 def _diagnosis(summary: Summary) -> dict[str, Any]:

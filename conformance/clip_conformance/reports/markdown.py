@@ -6,8 +6,8 @@ spans, where GitHub and GitLab look for no mentions, references or links.
 
 from functools import partial
 
+from clip_conformance.check_ids import what_of, worst_check
 from clip_conformance.diagnosis.show import fixes, nothing_found
-from clip_conformance.records import Case, Check
 from clip_conformance.render import figure, verdict
 from clip_conformance.report import Report
 from clip_conformance.reports.markup import code, fenced, prose
@@ -44,15 +44,11 @@ def _page(report: Report, room: int) -> str:
         nothing=nothing_found(summary),
         code_of={fault: lines for fault, _, lines in fixes(summary)},
         failing=len(failing),
-        worst=[(case, _worst(case)) for case in sorted(failing, key=badness, reverse=True)[:10]],
+        worst=[(case, worst_check(case)) for case in sorted(failing, key=badness, reverse=True)[:10]],
         figure=figure,
+        what_of=what_of,
         prose=partial(prose, room=room),
         code=partial(code, room=room),
         cell=partial(code, room=room, table=True),
         fenced=partial(fenced, room=room * 8),
     )
-
-
-def _worst(case: Case) -> Check | None:
-    """Return the check by which a case is as bad as it is, the first along the pipeline."""
-    return next((check for check in case.checks if check.level == case.level), None)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip_conformance.cases import reference_input
-from clip_conformance.records import Case, Check, Picture
+from clip_conformance.check_ids import what_of, worst_check
+from clip_conformance.records import Case, Picture
 from clip_conformance.scoring.lens import canonical
 from clip_conformance.scoring.levels import LEVELS, reaches
 from clip_fixtures import fixtures
@@ -63,11 +64,14 @@ def badness(case: Case) -> tuple[int, float]:
 
 
 def _in_turn(cases: list[Case]) -> Iterator[Case]:
-    """Yield cases, the worst first, one of each kind in turn."""
+    """Yield cases, one of each kind in turn: its worst photograph, which shows more than noise, then its worst."""
     kinds: dict[tuple[str, str, str], list[Case]] = {}
     for case in sorted(cases, key=badness, reverse=True):
-        first = next((check for check in case.checks if check.level == case.level), None)
-        kinds.setdefault((case.scope, case.mode, first.stage if isinstance(first, Check) else ""), []).append(case)
+        check = worst_check(case)
+        kinds.setdefault((case.scope, case.mode, "" if check is None else what_of(check)), []).append(case)
+    for members in kinds.values():
+        photograph = next((case for case in members if case.fixture.startswith("photo-")), members[0])
+        members.insert(0, members.pop(members.index(photograph)))
     while kinds:
         for kind in list(kinds):
             yield kinds[kind].pop(0)
