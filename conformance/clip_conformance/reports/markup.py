@@ -3,7 +3,8 @@
 import re
 
 _GAP = "\u200b"
-_MARKED = re.compile(r"[!-$&(-+\-./:<-@\[-`{-~]")
+# What may be markup: anywhere, an underscore but inside a word, a colon but before a gap; and at the beginning.
+_MARKED = re.compile(r"[!-$%&*<>@\[-^`{-~]|(?<![^\W_])_|_(?![^\W_])|:(?=\S)|^[-+=:\d]")
 # Where GitHub makes links of what is no Markdown: mentions, addresses, references to issues.
 _LINKED = re.compile(r"(?<=[@#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\bgh)(?=-)", re.IGNORECASE)
 
@@ -11,7 +12,8 @@ _LINKED = re.compile(r"(?<=[@#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\bgh)(?=-)", re
 def prose(text: object, room: int) -> str:
     """Return a text as it is, in one line, for Markdown and for HTML.
 
-    Punctuation is written as entities; a gap without width keeps what GitHub would turn into a link apart.
+    Punctuation that may be markup is written as entities; a gap without width keeps apart what GitHub would turn into
+    a link.
     """
     apart = _LINKED.sub(_GAP, _plain(text, room))
     return _MARKED.sub(lambda found: f"&#{ord(found[0])};", apart)
