@@ -21,7 +21,7 @@ _KEPT = re.compile(
     r"|BitAnd_BitOr|BitXor_BitOr|BitXor_BitAnd)"
     r"|ReplaceComparisonOperator_(?:Eq_NotEq|NotEq_Eq|(?:Lt|LtE|Gt|GtE)_(?!Is).*|Is_IsNot|IsNot_Is)"
     r"|ReplaceUnaryOperator_(?:USub_UAdd|Delete_.*)"
-    r"|(?!Replace(?:Binary|Comparison|Unary)|Variable).*)"
+    r"|(?!Replace(?:Binary|Comparison|Unary)|Variable|ExceptionReplacer).*)"
 )
 _OTHER = {"max": "min", "min": "max", "any": "all", "all": "any"}
 _STRUCTURE = ("funcdef", "annassign", "tfpdef", "param")
@@ -173,6 +173,20 @@ class EmptyText(_One):
         return String(f'{mark}"{"?" if empty else ""}"', node.start_pos, prefix=node.prefix)
 
 
+class NotCaught(_One):
+    """An exception, of a module's own as well, that nothing catches any more."""
+
+    def applies(self, node: Any) -> bool:
+        clause = next((parent for parent in _parents(node) if parent.type == "except_clause"), None)
+        if clause is None or node.type not in ("name", "atom_expr", "power"):
+            return False
+        return node.parent is clause or node.parent.type in ("atom", "testlist_comp")
+
+    def changed(self, node: Any) -> NodeOrLeaf | None:
+        is_alias = node.parent.type == "except_clause" and node is not node.parent.children[1]
+        return node if is_alias else Name("FloatingPointError", node.start_pos, prefix=_prefix(node))
+
+
 class EmptyFormat(_One):
     """An f-string is empty."""
 
@@ -195,6 +209,7 @@ OWN: tuple[type[_One], ...] = (
     DropArgument,
     EmptyText,
     EmptyFormat,
+    NotCaught,
 )
 
 

@@ -13,6 +13,8 @@ from mutate_code import Mutant
 
 _FACTOR = 1.5
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+# Figures beside a bound that decide nothing; tests/test_separation.py measures them again.
+_MEASURED = ("legitimate", "fault")
 _OPTIONAL = ("modes", "peak_share", "floor", "peak_absolute")
 # A value of the same type that the schema admits as well.
 _OTHER = {
@@ -53,7 +55,7 @@ def levels(text: str) -> list[Mutant]:
     for block in blocks:
         for at in range(block.start, block.end):
             key, _, value = lines[at].strip().partition(" = ")
-            if block.kind == "bounds" and _NUMBER.fullmatch(value):
+            if block.kind == "bounds" and key not in _MEASURED and _NUMBER.fullmatch(value):
                 for operator, factor in (("Loosen", _FACTOR), ("Tighten", 1 / _FACTOR)):
                     moved = f"{float(value) * factor:.6g}"
                     found.append(_changed(operator, lines, at, f"{key} = {moved}\n", block.name))
