@@ -167,6 +167,95 @@ def test_the_environment_is_compared(good):
     }
 
 
+def test_every_difference_of_what_was_run_is_named(good):
+    header = replace(
+        good.header,
+        candidate={"name": "mine", "language": "c++"},
+        suite="9",
+        fixtures="f" * 64,
+        model="RN50",
+        required="close",
+        select=[],
+    )
+    about = compare(good, Report(header, good.cases, good.footer), required="equivalent").about
+    before = good.header
+    assert about == {
+        **{
+            f"candidate {key}": (before.candidate.get(key, ""), header.candidate.get(key, ""))
+            for key in before.candidate.keys() | header.candidate.keys()
+        },
+        "suite": (before.suite, "9"),
+        "fixtures": (before.fixtures, "f" * 64),
+        "model": (before.model, "RN50"),
+        "required": ("equivalent", "close"),
+        "selected": (" ".join(FEW), "all"),
+    }
+    assert about["candidate language"] == (before.candidate["language"], "c++")
+
+
+def test_changes_come_by_weight_then_by_case_then_by_stage(good, bad):
+    reached = changed(good, "pin-values", lambda case: with_checks(case, "equivalent", peak=1.0, mean=0.01))
+    lost = Report(reached.header, [case for case in reached.cases if case.fixture != "jpeg-420"], reached.footer)
+    first = replace(good.cases[0], id="new@224")
+    diff = compare(lost, Report(bad.header, [*reversed(bad.cases), first], bad.footer))
+    assert [(change.kind, change.case, change.what) for change in diff.changes] == [
+        ("regressed", "palette-down@224", "convert_rgb"),
+        ("regressed", "palette-down@224", "end_to_end"),
+        ("regressed", "crop-right-3@224", "center_crop"),
+        ("regressed", "crop-right-3@224", "end_to_end"),
+        ("drifted", "pin-values@224", "end_to_end"),
+        ("added", "jpeg-420@224", "end_to_end"),
+        ("added", "new@224", "end_to_end"),
+    ]
+    assert list(diff.stages) == ["center_crop", "convert_rgb", "end_to_end"]
+    assert diff.stages["end_to_end"] == {"regressed": 2, "fixed": 0, "drifted": 1, "added": 2, "removed": 0}
+
+
+def test_a_case_that_came_or_went_has_one_side(good):
+    fewer = Report(good.header, good.cases[1:], good.footer)
+    for old, new, there in ((good, fewer, "old"), (fewer, good, "new")):
+        (change,) = compare(old, new).changes
+        sides = {"old": change.old, "new": change.new}
+        assert sides.pop(there).level == "exact"
+        assert list(sides.values()) == [None]
+
+
+def test_what_was_diagnosed_before_is_no_news(good, bad):
+    worse = changed(bad, "sides-640x480", lambda case: with_checks(case, "divergent", peak=99.0, mean=9.0))
+    diff = compare(bad, worse)
+    assert diff.regressed
+    assert bad.footer.diagnosis == worse.footer.diagnosis != []
+    assert diff.diagnosis == []
+
+
+def test_a_case_without_an_output_has_not_reached_its_level_whatever_was_seen_before(good):
+    lost = changed(good, "sides-640x480", lambda case: replace(case, status="crash", level="divergent", message="gone"))
+    was, now = compare(good, lost), compare(lost, good)
+    assert set(kinds(was).values()) == {"regressed"}
+    assert set(kinds(now).values()) == {"fixed"}
+    assert "sides-640x480@224/resize" in kinds(was)
+    assert compare(lost, lost).failing == 1
+
+
+def test_an_end_that_only_one_run_shows_is_compared(good):
+    def endless(case):
+        return replace(case, checks=[check for check in case.checks if check.view != "cumulative"])
+
+    stages = changed(good, "sides-640x480", endless)
+    assert kinds(compare(good, stages)) == {}
+    worse = changed(good, "sides-640x480", lambda case: replace(endless(case), level="divergent"))
+    assert kinds(compare(good, worse)) == {"sides-640x480@224/end_to_end": "regressed"}
+
+
+def test_a_tiny_error_beyond_the_level_drifts_by_itself_not_by_float_noise(good):
+    # 1e-3 LSB is the least that an error is measured by.
+    def with_mean(mean):
+        return changed(good, "sides-640x480", lambda case: with_checks(case, "divergent", mean=mean))
+
+    assert kinds(compare(with_mean(1e-5), with_mean(5e-5))) == {}
+    assert kinds(compare(with_mean(1e-5), with_mean(3e-4))) == {"sides-640x480@224/end_to_end": "drifted"}
+
+
 # What is written.
 
 HOSTILE = "<script>alert(1)</script>|`x` @everyone [a](javascript:b) \u202e\n# head {{7*7}}"

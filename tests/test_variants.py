@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from PIL import Image
 
 import clip_spec
@@ -172,6 +173,8 @@ FILTERS = {
     "hamming": RESAMPLING.HAMMING,
     "lanczos": RESAMPLING.LANCZOS,
 }
+if hasattr(RESAMPLING, "MKS2013"):  # Pillow 13.0
+    FILTERS |= {"magic 2013": RESAMPLING.MKS2013, "magic 2021": RESAMPLING.MKS2021}
 
 
 def differing(variant, resized):
@@ -190,6 +193,17 @@ def differing(variant, resized):
 def test_its_filters_are_pillows(name):
     variant = replace(CANON, filter=name)
     assert differing(variant, lambda image, size: image.resize(size, FILTERS[name])) == {}
+
+
+@pytest.mark.parametrize("size", [(224, 298), (330, 440), (120, 500)])
+def test_its_interpolating_spline_is_scipys(size):
+    pixels = np.random.default_rng(3).integers(0, 256, (400, 300), dtype=np.uint8)
+    zoom = (size[1] / 400, size[0] / 300)
+    want = scipy.ndimage.zoom(pixels.astype(np.float64), zoom, order=3, mode="mirror", grid_mode=True)
+    variant = replace(CANON, filter="spline", antialias=False, edge="mirrored", between="none", samples="float")
+    got = own(Image.fromarray(pixels), size, variant)
+    # Clipped to 0..255 at the end, and of weights with 22 fraction bits.
+    assert np.abs(got - want.clip(0, 255)).max() < 1e-3
 
 
 def test_its_nearest_neighbour_is_pillows():

@@ -213,6 +213,15 @@ OWN: tuple[type[_One], ...] = (
 )
 
 
+def _is_declared(node: Any) -> bool:
+    """Return whether a node is part of a class's heading, or the star of a signature: nothing is computed there."""
+    if node.parent is not None and node.parent.type == "parameters" and _code(node) == "*":
+        return True
+    return any(
+        parent.type == "classdef" and node.start_pos < parent.children[-1].start_pos for parent in _parents(node)
+    )
+
+
 def mutants(source: str) -> list[Mutant]:
     """Return every mutant of a source, in the order of its lines; two that read alike are one."""
     operators: list[tuple[str, Operator]] = [
@@ -224,9 +233,9 @@ def mutants(source: str) -> list[Mutant]:
     tree, same = get_ast(source), _shape(source)
     found: dict[str | None, Mutant] = {}
     for name, operator in operators:
-        places = [place for node in ast_nodes(tree) for place in operator.mutation_positions(node)]
-        for occurrence in range(len(places)):
-            text = mutate_code(source, operator, occurrence)
+        places = [node for node in ast_nodes(tree) for _ in operator.mutation_positions(node)]
+        for occurrence, node in enumerate(places):
+            text = None if _is_declared(node) else mutate_code(source, operator, occurrence)
             if text is not None and (shape := _shape(text)) not in (None, same):
                 found.setdefault(shape, _described(name, source, text))
     return sorted(found.values(), key=lambda mutant: mutant.line)

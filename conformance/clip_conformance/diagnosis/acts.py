@@ -67,7 +67,9 @@ def signature(variant: Variant, given: Picture, n_px: int) -> Hashable:
     size = out_size(variant, width, height, n_px)
     box = crop_box(variant, size, n_px)
     late = variant.crop if any(is_halved(variant, size, n_px)) else None
-    pad = variant.pad if min(box[:2]) < 0 or box[2] > size[0] or box[3] > size[1] else None
+    around = min(box[:2]) < 0 or box[2] > size[0] or box[3] > size[1]
+    expanded = variant.size_rule == "expanded" and width != height
+    pad = (variant.pad, expanded) if around or expanded else None
     idle: tuple[str, ...] = ()
     if variant.crop_when == "after" and size == given.size and variant.equal_size == "untouched":
         idle = _KERNEL

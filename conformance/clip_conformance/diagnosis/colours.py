@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 # Modes of more than 8 bits that are grey.
 GREYS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def to_rgb(variant: Variant, given: Picture, plane: NDArray[Any]) -> Floats:
@@ -25,7 +25,7 @@ def to_rgb(variant: Variant, given: Picture, plane: NDArray[Any]) -> Floats:
         mode, plane = over.mode, over.samples
     rgb = _converted(variant, mode, plane, given.palette)
     if variant.grey == "luma":
-        rgb = np.repeat(np.floor(rgb @ _LUMA + 0.5)[..., None], 3, axis=-1)
+        rgb = np.repeat(np.floor(rgb @ LUMA + 0.5)[..., None], 3, axis=-1)
     return rgb
 
 

@@ -18,7 +18,7 @@ def out_size(variant: Variant, width: int, height: int, n_px: int) -> Size:
         return n, n
     short, long = min(width, height), max(width, height)
     rule = variant.size_rule
-    if rule == "squash":
+    if rule in ("squash", "expanded"):
         return n, n
     if rule == "none":
         return width, height

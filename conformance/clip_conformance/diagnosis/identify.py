@@ -8,9 +8,9 @@ import numpy as np
 
 from clip_conformance.diagnosis.acts import touches
 from clip_conformance.diagnosis.evidence import Evidence
-from clip_conformance.diagnosis.moves import Move, moves
+from clip_conformance.diagnosis.moves import Move, coloured, moves
 from clip_conformance.diagnosis.naming import float_fields, name_float_end
-from clip_conformance.diagnosis.probes import probe
+from clip_conformance.diagnosis.probes import bars, probe
 from clip_conformance.diagnosis.prove import Proof, prove
 from clip_conformance.diagnosis.search import Budget, Search, State
 from clip_conformance.diagnosis.variant import Variant
@@ -77,7 +77,8 @@ class _Identification:
         self._proofs = {base.variant: base.proof}
         # With so many RGB arrays, what acts on them is told by them, and not by a few files.
         self._many = sum(case.scope == "arrays" for case in evidence.cases.values()) >= _ARRAYS
-        self._spatial = [move for move in moves() if not set(move.change) <= float_fields()]
+        known = (*moves(), *coloured(bars(evidence, lens)))
+        self._spatial = [move for move in known if not set(move.change) <= float_fields()]
 
     def run(self) -> Identified:
         """Return the best variant that was found."""

@@ -14,6 +14,8 @@ Box = tuple[int, int, int, int]
 # The precision of Pillow's coefficients; that of others is finer, and the difference is far below one LSB.
 _ONE = float(1 << 22)
 _BLOCK = 8
+# Samples after which an interpolating spline has faded below 1e-6.
+_FADED = 11
 # Inputs: nearer than this to a whole position is there.
 _NEAR = 1e-9
 
@@ -37,15 +39,45 @@ def _lanczos(t: Floats, lobes: int = 3) -> Floats:
     return np.where(t < lobes, np.sinc(t) * np.sinc(t / lobes), 0.0)
 
 
+# Magic Kernel Sharp: a, b, c of the parabolas a t^2 + b t + c, the first up to 0.5, each other for one sample more.
+_MAGIC = {
+    2013: np.array([(-28, 0, 17), (16, -44, 28), (-2, 10, -12.5), (0, 0, 0)]) / 16,
+    2021: np.array(
+        [(-1912, 0, 1154), (1120, -3032, 1912), (-192, 904, -1040), (32, -216, 360), (-4, 36, -81), (0, 0, 0)]
+    )
+    / 1152,
+}
+
+
+def _magic(t: Floats, year: int) -> Floats:
+    pieces = _MAGIC[year]
+    a, b, c = pieces[np.minimum((t + 0.5).astype(np.int64), len(pieces) - 1)].transpose(-1, *range(t.ndim))
+    found: Floats = (a * t + b) * t + c
+    return found
+
+
+def _spline(t: Floats) -> Floats:
+    """Return the cubic spline through a one among zeros: B-splines with weights that fade by the pole of a filter."""
+    pole = math.sqrt(3) - 2
+    total = np.zeros_like(t)
+    for k in range(-_FADED, _FADED + 1):
+        total += pole ** abs(k) * _cubic(np.abs(t - k), 1, 0)
+    return -6 * pole / (1 - pole * pole) * total
+
+
 # Of |t| in input samples, and the radius beyond which there is nothing.
 _KERNELS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "linear": (lambda t: np.maximum(1 - t, 0.0), 1),
     "hamming": (_hamming, 1),
     "lanczos": (_lanczos, 3),
+    "lanczos2": (lambda t: _lanczos(t, 2), 2),
     "lanczos4": (lambda t: _lanczos(t, 4), 4),
     "mitchell": (lambda t: _cubic(t, 1 / 3, 1 / 3), 2),
     "bspline": (lambda t: _cubic(t, 1, 0), 2),
     "lagrange": (_lagrange, 2),
+    "magic 2013": (lambda t: _magic(t, 2013), 2.5),
+    "magic 2021": (lambda t: _magic(t, 2021), 4.5),
+    "spline": (_spline, _FADED),
 }
 
 
@@ -189,10 +221,12 @@ def _inside(at: NDArray[np.int64], weights: Floats, length: int, edge: str) -> t
         weights = weights / weights.sum(axis=1, keepdims=True)
     if edge in ("cut", "black"):
         weights = np.where(outside, 0.0, weights)
-    if edge == "reflected" and length > 1:
-        period = 2 * length
+    if edge in ("reflected", "mirrored") and length > 1:
+        # The outermost sample is met twice, or once.
+        again = edge == "reflected"
+        period = 2 * length - (0 if again else 2)
         folded = np.mod(at, period)
-        at = np.where(folded >= length, period - 1 - folded, folded)
+        at = np.where(folded >= length, period - again - folded, folded)
     at = np.clip(at, 0, length - 1)
     if edge == "black":
         return at, weights

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import clip_spec
-from clip_conformance.diagnosis.variant import Variant, changed, changes
+from clip_conformance.diagnosis.variant import CANON, Variant, changed, changes
 from clip_spec import Dialect, Fault, StageId
 
 
@@ -29,6 +29,12 @@ class Move:
     def apply(self, variant: Variant) -> Variant:
         """Return a variant with this mistake."""
         return changed(variant, self.change)
+
+
+def coloured(pad: str | None) -> list[Move]:
+    """Return the moves that lay something around an image, with this colour; none without a colour."""
+    known = [] if pad is None else moves()
+    return [Move(m.fault, {**m.change, "pad": pad}) for m in known if m.change.get("pad") == CANON.pad]
 
 
 @functools.cache

@@ -29,6 +29,8 @@ _OPENED: dict[str, tuple[str, ...]] = {
     "file_mode": ("1", "L"),
     "file_depth": ("I", "I;16", "I;16L", "I;16B", "I;16N"),
 }
+# Pixels of a square around an image that are still laid out.
+_SQUARE = 20_000_000
 _MODES = {mode.id: mode for mode in clip_spec.canon().modes}
 
 
@@ -86,13 +88,16 @@ class Pictures:
         self._kept: dict[tuple[str, tuple[Any, ...]], Picture | None] = {}
 
     def get(self, fixture: Fixture, variant: Variant) -> Picture | None:
-        """Return a fixture as a variant opens it, None where it refuses the image."""
+        """Return a fixture as a variant opens it, None where it refuses the image or makes it too large to simulate."""
         key = (fixture.slug, tuple(getattr(variant, name) for name in opening(fixture)))
         if key not in self._kept:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._kept[key] = self._made(fixture, variant)
-        return self._kept[key]
+        made = self._kept[key]
+        if made is not None and variant.size_rule == "expanded" and max(made.size) ** 2 > _SQUARE:
+            return None
+        return made
 
     def _made(self, fixture: Fixture, variant: Variant) -> Picture | None:
         source = source_of(fixture, self.n_px)

@@ -1,5 +1,6 @@
 """Probes: the parts of a candidate's images that a search compares with what it simulates."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,9 @@ Floats = NDArray[np.float64]
 CAP = 40.0
 # Side of a part, and of the middle of an image in which the worst part is looked for, in every third row and column.
 _PATCH, _LOOK, _STEP = 40, 448, 3
+# Bars are looked for on images of which a side is so much the longer, in a corner of so many pixels, and are there
+# where so many images have the same.
+_LONGER, _CORNER, _BARS = 2, 8, 3
 
 
 @dataclass
@@ -50,6 +54,22 @@ def probe(evidence: Evidence, lens: Lens, variant: Variant, slug: str, *, held: 
     parts = [(box, seen(box, 1)) for box in dict.fromkeys([part, corner])]
     beside = picture is not None and picture.opacity is not None
     return Probe(evidence.fixture(slug), (rows, columns), parts, beside, held)
+
+
+def bars(evidence: Evidence, lens: Lens) -> str | None:
+    """Return the colour of the bars beside a candidate's images as a variant has it, "R G B"; None without bars."""
+    found: Counter[str] = Counter()
+    for slug, case in evidence.cases.items():
+        short, long = sorted(evidence.fixture(slug).size_at(evidence.n_px))
+        if case.scope != "arrays" or long < _LONGER * short or not evidence.differs(slug):
+            continue
+        rows, columns, seen = _observed(evidence, lens, slug)
+        if min(rows, columns) >= _CORNER:
+            corner = np.rint(seen((0, 0, _CORNER, _CORNER), 1)).reshape(-1, 3)
+            if (corner == corner[0]).all() and corner[0].min() >= 0 and corner[0].max() <= 255:
+                found[" ".join(f"{value:.0f}" for value in corner[0])] += 1
+    colour, count = max(found.items(), key=lambda item: item[1], default=("", 0))
+    return colour if count >= _BARS else None
 
 
 def _observed(evidence: Evidence, lens: Lens, slug: str) -> tuple[int, int, Callable[[Box, int], Floats]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import clip_spec
 from clip_conformance.diagnosis.colours import to_rgb
-from clip_conformance.diagnosis.converted import Converted, converted
+from clip_conformance.diagnosis.converted import Converted, Expanded, converted, expanded, padding
 from clip_conformance.diagnosis.float_end import tensor
 from clip_conformance.diagnosis.frame import Size, crop_box, geometry, is_halved, out_size, source_square
 from clip_conformance.diagnosis.kernels import Axis, Box, Geometry
@@ -48,7 +48,8 @@ def image(variant: Variant, given: Picture, n_px: int, window: Box | None = None
     if window is not None:
         crop = (crop[0] + window[0], crop[1] + window[1], crop[0] + window[2], crop[1] + window[3])
     half = is_halved(variant, size, n_px)
-    rgb = _cropped(variant, converted(variant, given), size, (*crop[:2], crop[2] + half[0], crop[3] + half[1]))
+    start = expanded(variant, converted(variant, given))
+    rgb = _cropped(variant, start, size, (*crop[:2], crop[2] + half[0], crop[3] + half[1]))
     if half[0]:
         rgb = (rgb[:, :-1] + rgb[:, 1:]) / 2
     if half[1]:
@@ -58,12 +59,12 @@ def image(variant: Variant, given: Picture, n_px: int, window: Box | None = None
     return rgb
 
 
-def _cropped(variant: Variant, given: Picture | Converted, size: Size, crop: Box) -> Floats:
+def _cropped(variant: Variant, given: Picture | Converted | Expanded, size: Size, crop: Box) -> Floats:
     """Return a part of the resized image as RGB, padded where it leaves the image."""
     inside = (max(crop[0], 0), max(crop[1], 0), min(crop[2], size[0]), min(crop[3], size[1]))
     if inside == crop:
         return to_rgb(variant, given.kind, _resized(variant, given, size, inside))
-    whole = np.broadcast_to(_padding(variant), (crop[3] - crop[1], crop[2] - crop[0], 3)).copy()
+    whole = np.broadcast_to(padding(variant), (crop[3] - crop[1], crop[2] - crop[0], 3)).copy()
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         return whole
     rgb = to_rgb(variant, given.kind, _resized(variant, given, size, inside))
@@ -72,12 +73,7 @@ def _cropped(variant: Variant, given: Picture | Converted, size: Size, crop: Box
     return whole
 
 
-def _padding(variant: Variant) -> Floats:
-    mean = np.floor(np.array(CANON.mean) * 255 + 0.5)
-    return {"grey": np.full(3, 128.0), "white": np.full(3, 255.0), "mean": mean}.get(variant.pad, np.zeros(3))
-
-
-def _resized(variant: Variant, given: Picture | Converted, size: Size, window: Box) -> NDArray[Any]:
+def _resized(variant: Variant, given: Picture | Converted | Expanded, size: Size, window: Box) -> NDArray[Any]:
     """Return the window of the resized picture, in its own mode."""
     if variant.crop_when in ("before", "before, floored"):
         # What was cut off no longer counts at the edges.
@@ -107,7 +103,7 @@ def _resized(variant: Variant, given: Picture | Converted, size: Size, window: B
     return resample(given.read, axes, window, variant, top)
 
 
-def _nearest(variant: Variant, given: Picture | Converted, axes: Geometry, window: Box) -> NDArray[Any]:
+def _nearest(variant: Variant, given: Picture | Converted | Expanded, axes: Geometry, window: Box) -> NDArray[Any]:
     rows = _indices(variant, axes.y)[window[1] : window[3]]
     columns = _indices(variant, axes.x)[window[0] : window[2]]
     left, top = int(columns.min()), int(rows.min())

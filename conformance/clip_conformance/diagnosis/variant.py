@@ -30,19 +30,19 @@ class Variant:
     # resize: geometry
     size_rule: Literal[
         "short floor", "short round", "short ceil", "float32 factor", "ratio first", "factor first", "squash",
-        "letterbox", "letterbox round", "long", "swapped", "none",
+        "letterbox", "letterbox round", "expanded", "long", "swapped", "none",
     ] = "short floor"  # fmt: skip
     target: str = "n"
     equal_size: Literal["untouched", "resampled", "premultiplied"] = "untouched"
     # resize: kernel
     filter: Literal[
-        "cubic", "nearest", "box", "area", "coverage", "pool", "linear", "hamming", "lanczos", "lanczos4", "mitchell",
-        "bspline", "lagrange",
+        "cubic", "nearest", "box", "area", "coverage", "pool", "linear", "hamming", "lanczos", "lanczos2", "lanczos4",
+        "mitchell", "bspline", "magic 2013", "magic 2021", "spline", "lagrange",
     ] = "cubic"  # fmt: skip
     cubic_a: float = _CANON.cubic_a
     antialias: bool = True
     alignment: Literal["half pixel", "corner", "origin", "shifted up"] = "half pixel"
-    edge: Literal["cut", "replicated", "reflected", "black"] = "cut"
+    edge: Literal["cut", "replicated", "reflected", "mirrored", "black"] = "cut"
     prefilter: Literal["none", "gaussian", "reduced 1", "reduced 2", "reduced 3"] = "none"
     light: Literal["stored", "linear 2.2", "linear srgb"] = "stored"
     # resize: arithmetic
@@ -62,7 +62,7 @@ class Variant:
         "fractional, float", "none",
     ] = "half even"  # fmt: skip
     crop_when: Literal["after", "before", "before, floored", "before, fractional"] = "after"
-    pad: Literal["black", "grey", "white", "mean"] = "black"
+    pad: str = "black"  # grey, white, mean, or "R G B" in LSB
     # convert_rgb
     convert_when: Literal["last", "first"] = "last"
     alpha: Literal["dropped", "white", "black", "grey", "background"] = "dropped"

@@ -102,7 +102,7 @@ def compare(
     for case in new.cases:
         if case.id in both:
             changes += _changes(before[case.id], case, required, drift)
-    order = {case: place for place, case in enumerate([*after, *before])}
+    order = {case: at for at, case in enumerate(dict.fromkeys([*after, *before]))}
     changes.sort(key=lambda change: (KINDS.index(change.kind), order[change.case], place(change.what)))
     worst: dict[str, Kind] = {}
     for change in changes:
