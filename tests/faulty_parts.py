@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.interpolate import CubicSpline
 
 Array = NDArray[Any]
 Kernel = Callable[[Array], Array]
@@ -32,6 +33,16 @@ def bc(b: float, c: float) -> Kernel:
     return kernel
 
 
+def magic(t: Array) -> Array:
+    """Magic Kernel Sharp 2013, as its author gives it: the magic kernel, sharpened by its neighbours."""
+
+    def soft(x: Array) -> Array:
+        x = np.abs(x)
+        return np.where(x <= 0.5, 0.75 - x * x, np.where(x <= 1.5, (x - 1.5) ** 2 / 2, 0))
+
+    return 1.5 * soft(t) - 0.25 * (soft(t - 1) + soft(t + 1))
+
+
 def lagrange(t: Array) -> Array:
     """The polynomial that is 1 at its own sample and 0 at the three others of the four nearest."""
     t = np.abs(t)
@@ -51,6 +62,8 @@ KERNELS: dict[str, tuple[Kernel, float]] = {
     "bilinear": (lambda t: np.maximum(1 - np.abs(t), 0), 1),
     "box": (lambda t: ((t > -0.5) & (t <= 0.5)).astype(float), 0.5),
     "hamming": (lambda t: np.where(np.abs(t) < 1, np.sinc(t) * (0.54 + 0.46 * np.cos(math.pi * t)), 0), 1),
+    "magic": (magic, 2.5),
+    "spline": (CubicSpline(np.arange(-24, 25), np.eye(49)[24]), 11),
     "lanczos": (lambda t: np.where(np.abs(t) < 3, np.sinc(t) * np.sinc(t / 3), 0), 3),
 }
 

@@ -7,7 +7,6 @@ from clip_conformance.diagnosis.variant import Variant
 from clip_conformance.scoring.lens import arranged
 
 Floats = NDArray[np.float64]
-_CLIPS = {"0 to 1": (0.0, 1.0), "-1 to 1": (-1.0, 1.0)}
 
 
 def line(variant: Variant) -> tuple[Floats, Floats]:
@@ -56,7 +55,8 @@ def planes(variant: Variant, image: Floats) -> NDArray[np.float32]:
     values *= slope[:, None, None]
     values += offset[:, None, None]
     if variant.clip != "no":
-        values = np.clip(values, *_CLIPS[variant.clip])
+        low, high = map(float, variant.clip.split(" to "))
+        values = np.clip(values, low, high)
     return _stored(variant.precision, values)
 
 

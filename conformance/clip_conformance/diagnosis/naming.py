@@ -31,9 +31,11 @@ def name_float_end(lens: Lens, precision: str) -> tuple[Variant, tuple[Move, ...
         "turn": lens.turn,
         "precision": precision,
     }
+    known = [move for move in moves() if "clip" not in move.change]
     if lens.clip is not None:
-        arrangement["clip"] = "0 to 1" if lens.clip[0] >= 0 else "-1 to 1"
-    for move in moves():
+        arrangement["clip"] = "{:.6g} to {:.6g}".format(*lens.clip)
+        known += [Move(fault, {"clip": arrangement["clip"]}) for fault in clip_spec.faults() if "clip" in fault.change]
+    for move in known:
         wanted = {name: arrangement.get(name) for name in move.change}
         if wanted == move.change:
             found.append(move)

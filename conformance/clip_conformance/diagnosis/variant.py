@@ -88,7 +88,7 @@ class Variant:
     steps: Literal["mean, std", "std, mean", "mean", "std", "none"] = "mean, std"
     times: int = 1
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    clip: Literal["no", "0 to 1", "-1 to 1"] = "no"
+    clip: str = "no"  # or "LOW to HIGH"
 
 
 CANON = Variant()

@@ -5,7 +5,7 @@ before it.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from clip_spec import StageId
 
 _CANON = clip_spec.canon()
 Floats = NDArray[np.float64]
+# So many samples may be alike at an end that is not clipped: bfloat16 rounds two to one.
+_ALIKE = 2
 # "interleaved" is hwc that claims to be chw, as bare samples do.
 LAYOUTS = ("chw", "cwh", "interleaved", "hwc")
 TURNS = {
@@ -32,7 +34,8 @@ class Lens:
     """Output channel c is `slope[c] * u[order[c]] + offset[c]` of the 8-bit samples u, clipped to `clip` if given.
 
     `layout` and `turn` say how rows, columns and channels lie. `faults` are the stages whose part of that is not the
-    canon's. `spatial` says that an image which needs no resize and no crop was disturbed all the same.
+    canon's. `spatial` says that an image which needs no resize and no crop was disturbed all the same, `bent` that it
+    became a function of its samples that is no straight line. `clip` is infinite on a side on which nothing is.
     """
 
     order: tuple[int, int, int]
@@ -43,6 +46,7 @@ class Lens:
     layout: str = "chw"
     turn: str = "no"
     clip: tuple[float, float] | None = None
+    bent: bool = False
 
     def image(self, tensor: NDArray[Any]) -> Floats:
         """Return the 8-bit image behind a final tensor, float64 [rows, columns, 3]; whole where it was quantised."""
@@ -106,10 +110,14 @@ def recover(
         bands = [_Sorted(noise[..., band]) for band in range(3)]
         for layout, turn in itertools.product(layouts, TURNS):
             found = _pointwise(bands, laid_out(tensor, layout, turn))
-            if found is not None:
-                order, slope, offset, clip = found
-                faults = _faults(order, slope, offset, layout, turn, clip)
-                return Lens(order, slope, offset, faults, False, layout, turn, clip)
+            if found is None:
+                continue
+            order, lines, clip = found
+            if lines is None:
+                flat = _from_flats(flats, smooth)
+                return None if flat is None else replace(flat, spatial=False, bent=True)
+            faults = _faults(order, *lines, layout, turn, clip)
+            return Lens(order, *lines, faults, False, layout, turn, clip)
     return _from_flats(flats, smooth)
 
 
@@ -138,8 +146,11 @@ class _Sorted:
 
 def _pointwise(
     bands: list[_Sorted], planes: NDArray[Any]
-) -> tuple[tuple[int, int, int], Floats, Floats, tuple[float, float] | None] | None:
-    """Return order, slope, offset and clip of planes each of which is a function of one band."""
+) -> tuple[tuple[int, int, int], tuple[Floats, Floats] | None, tuple[float, float] | None] | None:
+    """Return order, slope with offset, and clip of planes each of which is a function of one band.
+
+    None stands for functions that are no straight lines, and for what is no function.
+    """
     order, lines, clips = [], [], []
     for plane in planes:
         for band, known in enumerate(bands):
@@ -152,24 +163,31 @@ def _pointwise(
                 break
         else:
             return None
-    if sorted(order) != [0, 1, 2] or any(line is None for line in lines):
+    if sorted(order) != [0, 1, 2]:
         return None
+    if any(line is None for line in lines):
+        return (order[0], order[1], order[2]), None, None
     slope, offset = (np.array([line[i] for line in lines if line is not None]) for i in (0, 1))
     ends = [clip for clip in clips if clip is not None]
-    clip = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
-    return (order[0], order[1], order[2]), slope, offset, clip
+    # A channel may not reach an end that others are cut off at.
+    clip = (max(low for low, _ in ends), min(high for _, high in ends)) if ends else None
+    return (order[0], order[1], order[2]), (slope, offset), clip
 
 
 def _line(u: Floats, y: Floats) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
     """Return slope and offset of y, and the ends where it is clipped; None for what is no straight line."""
-    low, high = y.min(), y.max()
-    clipped = np.count_nonzero(y == low) > 2 or np.count_nonzero(y == high) > 2
-    inner = (y > low) & (y < high) if clipped else np.ones(len(y), dtype=bool)
+    at_low, at_high = y == y.min(), y == y.max()
+    low = float(y.min()) if np.count_nonzero(at_low) > _ALIKE else -np.inf
+    high = float(y.max()) if np.count_nonzero(at_high) > _ALIKE else np.inf
+    clip = (low, high) if np.isfinite([low, high]).any() else None
+    inner = ~(at_low | at_high) if clip else np.ones(len(y), dtype=bool)
     if np.count_nonzero(inner) < 8:
         return None, None
     slope, offset = np.polyfit(u[inner], y[inner], 1)
-    straight = np.abs(slope * u[inner] + offset - y[inner]).max() <= 0.2 * abs(slope)
-    clip = (float(low), float(high)) if clipped else None
+    # bfloat16 keeps eight bits.
+    halves = y.astype(np.float32).view(np.uint32) & 0xFFFF
+    rounding = np.abs(y[inner]) * 2.0**-8 if not halves.any() else 0.0
+    straight = (np.abs(slope * u[inner] + offset - y[inner]) <= 0.2 * abs(slope) + rounding).all()
     return ((float(slope), float(offset)), clip) if straight and abs(slope) > 1e-12 else (None, None)
 
 
