@@ -124,10 +124,9 @@ def skimage_default(image: Image.Image) -> Tensor:
 @listed(
     SINGLES,
     "resize",
-    "gaussian-prefilter",
+    "gaussian-prefilter filter-spline",
     needs="skimage",
-    minor="no-antialias edge-reflected float-between-passes filter-bspline",
-    beyond="an interpolating cubic spline, which no filter of the bank is",
+    minor="no-antialias edge-reflected float-between-passes",
 )
 def skimage_order_3(image: Image.Image) -> Tensor:
     from skimage.transform import resize

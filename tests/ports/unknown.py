@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from .port import Port, listed
-from .ported_resamplers import resample
 
 UNKNOWN: list[Port] = []
 
@@ -54,14 +53,6 @@ def lens_warped(image: Image.Image) -> Tensor:
     rows = np.rint(y * bend + 111.5).clip(0, 223).astype(int)
     columns = np.rint(x * bend + 111.5).clip(0, 223).astype(int)
     return _tensor(Image.fromarray(pixels[rows, columns]))
-
-
-@listed(UNKNOWN, "resize", beyond="Lanczos with two lobes, which comes close to the cubic kernel")
-def lanczos_2(image: Image.Image) -> Tensor:
-    if image.mode != "RGB":
-        raise ValueError(image.mode)
-    pixels = resample(np.array(image), lambda x: float(np.sinc(x) * np.sinc(x / 2)) if abs(x) < 2 else 0.0)
-    return _tensor(Image.fromarray(pixels.astype(np.uint8)))
 
 
 @listed(UNKNOWN, "center_crop", beyond="the crop lies where the picture is busiest")
