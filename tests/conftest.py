@@ -1,5 +1,6 @@
 """Shared by the tests: images of every mode, and Pillow's samples read apart from the reference."""
 
+import os
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import clip_spec
+from clip_conformance.cache import VARIABLE
+
+# What a test sees does not hang on what ran before it, and nothing is written to the user's folders.
+os.environ[VARIABLE] = ""
 
 # (mode, width, height, seed) -> image
 RandomImage: TypeAlias = Callable[[str, int, int, int], Image.Image]

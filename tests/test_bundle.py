@@ -251,9 +251,9 @@ def test_a_case_without_an_output_is_missing(copy, tmp_path):
     ("name", "text", "status", "words"),
     [
         ("normalize.npy", None, "error", "is outside of"),
-        ("result.json", "{", "error", "result.json: Input data was truncated"),
+        ("result.json", "{", "error", "result.json: no JSON: Input data was truncated"),
         ("result.json", '{"status": "perfect"}', "error", "Invalid enum value 'perfect'"),
-        ("result.json", " " * 100_000, "error", "at most 65536 are read"),
+        ("result.json", " " * 100_000, "error", "has 97.7 KiB, more than the 64 KiB that are read"),
         ("result.json", '{"status": "error", "message": "gave\\nup"}', "error", "gave up"),
         ("result.json", '{"status": "skipped"}', "skipped", ""),
         ("result.json", '{"status": "ok"}', "missing", "no normalize.npy, .raw or result.json"),

@@ -48,10 +48,6 @@ def test_an_array_candidate_gets_arrays():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("returns_text", "returned a str, which is no image; return a torch tensor"),
-        ("returns_none", "returned a NoneType, which is no image"),
-        ("returns_objects", "returned an array of object, which is no image"),
-        ("returns_other_dict", "a dict without pixel_values (it has image)"),
         ("number", "a int is no preprocessor"),
         ("missing", "has no 'missing'; it has"),
     ],
@@ -61,6 +57,22 @@ def test_what_is_no_preprocessor_is_refused_in_one_line(name, words):
         run(name)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.clause("CNF-5")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("returns_text", "it returned a str, which is no image; return a torch tensor"),
+        ("returns_none", "it returned a NoneType, which is no image"),
+        ("returns_objects", "it returned an array of object, which is no image"),
+        ("returns_other_dict", "it returned a dict without pixel_values (it has image)"),
+    ],
+)
+def test_what_returns_no_image_is_an_error_of_each_case(name, words):
+    report = run(name, select=FEW[:2])
+    assert [case.status for case in report.cases] == ["error", "error"]
+    assert all(words in case.message for case in report.cases)
 
 
 @pytest.mark.clause("CNF-5")

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_conformance import UsageError, arrays, protocol
+from clip_conformance import UsageError, arrays, expected, protocol
 from clip_conformance.cases import reference_input
 from clip_conformance.images import samples_of
 from clip_conformance.scoring import checks
 from clip_conformance.scoring.checks import CaseScoring
-from clip_fixtures import fixtures, goldens
+from clip_fixtures import digest, fixtures, goldens
 from clip_reference import Stages, trace
 
 EVERY = ["resize", "center_crop", "convert_rgb", "to_tensor", "normalize"]
@@ -355,7 +355,8 @@ def test_an_output_with_the_goldens_digest_needs_no_reference(bench, monkeypatch
 def test_the_reference_of_a_case_is_made_once(bench, monkeypatch):
     made, digested = [], []
     monkeypatch.setattr(checks, "Stages", lambda *given: made.append(given) or Stages(*given))
-    monkeypatch.setattr(checks, "digest", lambda samples, digest=checks.digest: digested.append(1) or digest(samples))
+    for module in (checks, expected):
+        monkeypatch.setattr(module, "digest", lambda samples: digested.append(1) or digest(samples))
     it = bench("sides-640x480")
     tensor, final = it.canon.to_tensor + np.float32(1), it.canon.normalize + np.float32(1)
     it.score("center_crop", to_tensor=tensor, normalize=final)
@@ -371,7 +372,8 @@ def spoil(monkeypatch, *stages):
     def digests(fixture, n_px):
         return goldens(n_px)[fixture.slug] | dict.fromkeys(stages, "0" * 64)
 
-    monkeypatch.setattr(checks, "expected_digests", digests)
+    for module in (checks, expected):
+        monkeypatch.setattr(module, "expected_digests", digests)
 
 
 @pytest.mark.clause("CNF-1")

@@ -67,7 +67,6 @@ def test_the_table_is_plain_text_in_a_pipe():
         (("check", "nosuch.py:f"), "no file nosuch.py"),
         (("check", "broken:f"), "broken does not import: ZeroDivisionError"),
         (("check", "needy:f"), "needy does not import: it needs nowhere_to_be_found; install that"),
-        (("check", f"{CANDIDATES}:returns_text"), "returned a str"),
         (("check", f"{CANDIDATES}:sound", "--select", "zz"), "matches 'zz'"),
         (("check", f"{CANDIDATES}:sound", "--model", "ViT"), "no model 'ViT'; there are RN50"),
         (("check", f"{CANDIDATES}:sound", "--report", "file"), "'file' is a file"),

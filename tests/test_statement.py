@@ -126,8 +126,8 @@ UNREADABLE = {
     "a case that is none": (lambda d: d["cases"].update({"../../etc": d["cases"]["pin-values@224"]}), "../../etc"),
     "a level that is none": (lambda d: d.update(level="perfect"), "perfect"),
     "a digest that is none": (lambda d: d.update(fixtures="0"), "fixtures"),
-    "a count below nothing": (lambda d: d["counts"].update(exact=-1), "counts.exact"),
-    "control characters": (lambda d: d.update({"\x1b[2J\n": 1}), "?[2J"),
+    "a count below nothing": (lambda d: d["counts"].update(exact=-1), "$.counts"),
+    "control characters": (lambda d: d.update({"\x1b[2J\n": 1}), r"\x1b[2J"),
     "control characters in a path": (lambda d: d["environment"].update({"\x1b[2J\n": 1}), "$.environment"),
     "a suite that is no version": (lambda d: d.update(suite="0; rm -rf /"), "suite"),
 }

@@ -1,20 +1,34 @@
 """Arrays between processes: the .npy files that the runner writes, and the outputs that it reads but does not trust."""
 
+import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from struct import calcsize, unpack
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from clip_conformance.reports.plain import one_line
+
 MAGIC = b"\x93NUMPY"
-_LARGEST = 64 << 20
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# Bytes of an array of a shape that is not the canon's.
+LARGEST = 64 << 20
+_HEADERS = {(1, 0): ("<H", npy.read_array_header_1_0), (2, 0): ("<I", npy.read_array_header_2_0)}
+# Bytes of a header, and axes; what numpy writes for an image has 118 and 4 at most.
+_HEADER, _AXES = 4096, 8
+# What is given to numpy, which evaluates a header as an expression of Python: three keys, texts, whole numbers.
+_TEXT = re.compile(
+    rb""" *\{ *(?:(?:'\w+'|"\w+") *: *"""
+    rb"""(?:'[^'\\\n]*'|"[^"\\\n]*"|True|False|\( *(?:\d+ *, *)*(?:\d+ *)?\)) *(?:, *)?)+\} *\n?"""
+)
 _HINTS = {
     ("float32", 0.25): "one byte a sample: uint8 where float32 is wanted",
     ("float32", 0.5): "two bytes a sample: float16 where float32 is wanted",
@@ -40,22 +54,55 @@ def write(path: Path, samples: NDArray[Any]) -> int:
 def read(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     """Return the array of a file: .npy of any shape and numeric type, or the bare samples of the wanted ones.
 
-    Nothing is unpickled. Of an array that has another shape and is larger than any stage, the samples are not read:
-    what comes back has that shape and holds zeros.
+    Nothing is unpickled.
 
     Raises:
-        Unreadable: the file holds no such array.
+        Unreadable: the file holds no such array, or one of another shape that is larger than any stage.
     """
     with opened(path) as (file, size):
         if file.read(len(MAGIC)) == MAGIC:
-            file.seek(0)
-            return _npy(file, size, shape)
+            found, order, samples = _header(file, size)
+            if found != shape and prod(found) * samples.itemsize > LARGEST:
+                raise Unreadable(f"shape {list(found)}, expected {list(shape)}")
+            return _samples(file, found, order, samples)
         file.seek(0)
         return bare(file.read(size) if size == prod(shape) * np.dtype(dtype).itemsize else size, shape, dtype)
 
 
+def load(path: Path, most: int) -> NDArray[Any]:
+    """Return the array of a .npy file of any shape and numeric type; nothing is unpickled.
+
+    Args:
+        path: the file.
+        most: bytes of samples.
+
+    Raises:
+        Unreadable: the file holds no array, or a larger one.
+    """
+    with opened(path) as (file, size):
+        if file.read(len(MAGIC)) != MAGIC:
+            raise Unreadable(f"{path} is no .npy file")
+        found, order, samples = _header(file, size)
+        if prod(found) * samples.itemsize > most:
+            raise Unreadable(f"{path} has the shape {list(found)}, which is more than is read")
+        return _samples(file, found, order, samples)
+
+
+def layout(path: Path) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]] | None:
+    """Return shape, order and type of a .npy file, None where the file is none.
+
+    Raises:
+        Unreadable: it cannot be opened.
+    """
+    with opened(path) as (file, size):
+        try:
+            return _header(file, size) if file.read(len(MAGIC)) == MAGIC else None
+        except Unreadable:
+            return None
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+def opened(path: Path) -> Iterator[tuple[BufferedReader, int]]:
     """Open a regular file for reading, and nothing else; gives its size as well.
 
     Raises:
@@ -63,34 +110,58 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Unreadable(f"{one_line(str(path))} cannot be read: {why}") from None
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         os.close(handle)
-        raise Unreadable(f"{path} is no regular file")
+        raise Unreadable(f"{one_line(str(path))} is no regular file")
     with os.fdopen(handle, "rb") as file:
         yield file, found.st_size
 
 
-def _npy(file: IO[bytes], size: int, shape: tuple[int, ...]) -> NDArray[Any]:
+def _header(file: BufferedReader, size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]:
+    """Return shape, order and type of a .npy file, of which the samples alone are left to read."""
+    version = (*file.read(2),)
+    if version not in _HEADERS:
+        raise Unreadable(f"a .npy file of version {'.'.join(map(str, version))}; write 1.0")
+    length, read_header = _HEADERS[version]
+    prefix = file.read(calcsize(length))
+    if len(prefix) < calcsize(length) or unpack(length, prefix)[0] > _HEADER:
+        raise Unreadable(f"no readable .npy header: it is cut off, or longer than {_HEADER} bytes")
+    text = file.read(_HEADER)
+    if _TEXT.fullmatch(text[: unpack(length, prefix)[0]]) is None:
+        raise Unreadable("no readable .npy header: something else than texts, whole numbers, True and False")
     try:
-        version = npy.read_magic(file)
-        if version not in _HEADERS:
-            raise Unreadable(f"a .npy file of version {version[0]}.{version[1]}; write 1.0")
-        found, fortran, dtype = _HEADERS[version](file)
-    except (ValueError, EOFError, MemoryError) as error:
-        raise Unreadable(f"no readable .npy header: {' '.join(str(error).split())[:120]}") from None
+        found, fortran, dtype = read_header(io.BytesIO(prefix + text))
+    except Exception as error:  # numpy evaluates it as an expression of Python
+        raise Unreadable(f"no readable .npy header: {one_line(str(error), 120)}") from None
     if dtype.hasobject:
         raise Unreadable("an array of Python objects, which is never loaded")
     if dtype.kind not in "buif":
-        raise Unreadable(f"an array of {dtype}, which is no image")
-    promised, there = prod(found) * dtype.itemsize, size - file.tell()
-    if promised != there:
-        raise Unreadable(f"{there} bytes of samples, where its header promises {promised}")
-    if found != shape and promised > _LARGEST:
-        return np.broadcast_to(np.zeros((), dtype), found)
-    return np.frombuffer(file.read(promised), dtype).reshape(found, order="F" if fortran else "C")
+        raise Unreadable(f"an array of {one_line(str(dtype))}, which is no image")
+    if len(found) > _AXES or any(not 0 <= side < 1 << 60 for side in found):
+        raise Unreadable(f"an array of {len(found)} axes, or of impossible sides, which is no image")
+    offset = len(MAGIC) + len(version) + len(prefix) + unpack(length, prefix)[0]
+    promised = prod(found) * dtype.itemsize
+    if promised != size - offset:
+        raise Unreadable(f"{size - offset} bytes of samples, where its header promises {promised}")
+    file.seek(offset)
+    return found, "F" if fortran else "C", dtype
+
+
+def _samples(
+    file: BufferedReader, shape: tuple[int, ...], order: Literal["C", "F"], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    promised = prod(shape) * dtype.itemsize
+    content = file.read(promised)
+    if len(content) != promised:
+        raise Unreadable("the file was cut off while it was read")
+    try:
+        return np.frombuffer(content, dtype).reshape(shape, order=order)
+    except ValueError as error:  # no side is 0, or numpy would take any other
+        raise Unreadable(f"an array of the shape {list(shape)}: {error}") from None
 
 
 def bare(content: bytes | int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
@@ -111,7 +182,10 @@ def bare(content: bytes | int, shape: tuple[int, ...], dtype: str) -> NDArray[An
         raise Unreadable(
             f"{there} bytes, expected {wanted} ({dtype} {list(shape)}) or a .npy file" + (f"; {hint}" if hint else "")
         )
-    return np.frombuffer(content, np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
+    try:
+        return np.frombuffer(content, np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
+    except ValueError as error:  # no side is 0, or numpy would take any other
+        raise Unreadable(f"an array of the shape {list(shape)}: {error}") from None
 
 
 def within(path: str, folder: Path) -> Path:
@@ -121,8 +195,8 @@ def within(path: str, folder: Path) -> Path:
         Unreadable: it leads out of the folder, by name or by a link.
     """
     if "\0" in path:
-        raise Unreadable(f"{path!r} is no path")
+        raise Unreadable(f"{one_line(path)!r} is no path")
     real, root = os.path.realpath(folder / path), os.path.realpath(folder)
     if not real.startswith(root + os.sep):
-        raise Unreadable(f"{path} is outside of {folder}")
+        raise Unreadable(f"{one_line(path)} is outside of {folder}")
     return Path(real)

@@ -1,6 +1,7 @@
 """The language-neutral bundle: inputs, cases, expected outputs and digests as plain files (spec/PROTOCOL.md)."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -9,9 +10,11 @@ from typing import Literal, get_args
 import msgspec
 
 import clip_spec
-from clip_conformance import arrays, protocol
+from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.cases import Target, case_id, expected_array, expected_digests, input_message, reference_stages
 from clip_conformance.errors import UsageError
+from clip_conformance.records import Count
+from clip_conformance.reports.plain import one_line
 from clip_conformance.transports.transcript import file_digest
 from clip_conformance.version import version
 from clip_fixtures import Fixture, digest, fixtures, goldens
@@ -20,14 +23,15 @@ from clip_spec import ScopeId, StageId
 BUNDLE_SCHEMA = "clip-conformance/bundle/1"
 SUMS = "SHA256SUMS"
 Wanted = Literal["all", "final", "none"]
-_LINE = 1 << 20
+# A bundle of everything has 2,400 cases in 6 MiB, 16,000 files, and inputs of at most 16 MiB.
+_TEXT, _FILES, _FILE = 64 << 20, 100_000, 512 << 20
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A model that a bundle is for."""
 
     name: str
-    n_px: int
+    n_px: Count
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +44,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     scopes: list[ScopeId]
     select: list[str]
     expected: Wanted
-    cases: int
+    cases: Count
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +52,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     sha256: str
     dtype: str
-    shape: list[int]
+    shape: list[Count]
     path: str = ""
 
 
@@ -59,7 +63,7 @@ class BundleCase(msgspec.Struct, frozen=True, kw_only=True):
     fixture: str
     scope: ScopeId
     model: str
-    n_px: int
+    n_px: Count
     expect: Literal["image", "reject"]
     input: protocol.Input
     stages: dict[StageId, Expected]
@@ -155,8 +159,20 @@ def _stages(folder: Path, fixture: Fixture, n_px: int, wanted: Wanted) -> dict[S
 
 
 def _files(folder: Path) -> list[str]:
-    """Return every file of a bundle but the sums, in the order of their names."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    """Return everything in a bundle but its folders and the sums, in the order of the names; links are not followed.
+
+    Raises:
+        UsageError: it is more than any bundle has.
+    """
+    found: list[str] = []
+    waiting = [""]
+    while waiting:
+        with os.scandir(folder / waiting[-1]) as entries:
+            inside = f"{waiting.pop()}/".removeprefix("/")
+            for entry in entries:
+                (waiting if entry.is_dir(follow_symlinks=False) else found).append(f"{inside}{entry.name}")
+        if len(found) + len(waiting) > _FILES:
+            raise UsageError(f"{folder} holds more than {_FILES} files, which no bundle does")
     return sorted(name for name in found if name != SUMS)
 
 
@@ -167,23 +183,25 @@ def verify(folder: Path) -> list[str]:
         UsageError: it is no bundle.
     """
     try:
-        bundle = msgspec.json.decode(_content(folder, "bundle.json"), type=Bundle)
+        bundle: Bundle = untrusted.decode(_content(folder, "bundle.json"), Bundle)
         sums = _content(folder, SUMS).decode("utf-8").splitlines()
-    except (arrays.Unreadable, msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (arrays.Unreadable, UnicodeDecodeError) as problem:
         raise UsageError(f"{folder} is no whole bundle: {problem}") from None
     problems = []
     if bundle.spec != clip_spec.canon().spec:
-        problems.append(f"made for revision {bundle.spec} of the standard, this suite has {clip_spec.canon().spec}")
+        spec = one_line(bundle.spec, 40)
+        problems.append(f"made for revision {spec} of the standard, this suite has {clip_spec.canon().spec}")
     listed = {name: wanted for wanted, _, name in (line.partition("  ") for line in sums)}
-    problems += [f"{name} is not listed in {SUMS}" for name in _files(folder) if name not in listed]
+    problems += [f"{one_line(name)} is not listed in {SUMS}" for name in _files(folder) if name not in listed]
     for name, wanted in listed.items():
         try:
-            found = hashlib.sha256(_content(folder, name)).hexdigest()
+            found = _digest(folder, name)
         except arrays.Unreadable as problem:
             problems.append(str(problem))
             continue
         if found != wanted:
-            problems.append(f"{name} was changed: it has the SHA-256 {found[:16]}..., {SUMS} says {wanted[:16]}...")
+            was = f"{SUMS} says {one_line(wanted, 16)}..."
+            problems.append(f"{one_line(name)} was changed: it has the SHA-256 {found[:16]}..., {was}")
     if not problems:
         problems += _differences(folder, bundle)
     return problems
@@ -191,41 +209,74 @@ def verify(folder: Path) -> list[str]:
 
 def _differences(folder: Path, bundle: Bundle) -> Iterator[str]:
     """Yield where the cases or inputs of a bundle are not those of this suite."""
-    lines = _content(folder, "cases.jsonl").splitlines()
+    try:
+        lines = _content(folder, "cases.jsonl").splitlines()
+    except arrays.Unreadable as problem:
+        yield str(problem)
+        return
     if len(lines) != bundle.cases:
         yield f"cases.jsonl has {len(lines)} cases, bundle.json says {bundle.cases}"
+        return
+    known = set()
     with tempfile.TemporaryDirectory() as fresh:
         for number, line in enumerate(lines, start=1):
             try:
-                case = msgspec.json.decode(line, type=BundleCase)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield f"cases.jsonl, line {number}: {error}"
-                continue
-            fixture = fixtures().get(case.fixture)
-            if fixture is None or case.n_px not in clip_spec.sizes():
-                yield f"{case.case} is no case of this suite"
-                continue
-            made = input_message(fixture, case.n_px, Path(fresh), picture=fixture.scope == "modes")
-            if file_digest(Path(made.path)) != hashlib.sha256(_content(folder, case.input.path)).hexdigest():
-                yield f"{case.input.path} is not the input of {case.case} in this suite"
-            if {stage: known.sha256 for stage, known in case.stages.items()} != goldens(case.n_px).get(
-                case.fixture, {}
-            ):
-                yield f"the digests of {case.case} are not this suite's"
-            Path(made.path).unlink()
+                case: BundleCase = untrusted.decode(line, BundleCase)
+                fixture = fixtures().get(case.fixture)
+                if fixture is None or case.n_px not in clip_spec.sizes() or case.case != case_id(fixture, case.n_px):
+                    yield f"{one_line(case.case)} is no case of this suite"
+                elif case.case in known:
+                    yield f"{case.case} is there a second time"
+                else:
+                    known.add(case.case)
+                    yield from _difference(folder, case, fixture, Path(fresh))
+            except arrays.Unreadable as problem:
+                yield f"cases.jsonl, line {number}: {problem}"
 
 
-def _content(folder: Path, name: str) -> bytes:
-    """Return a file of a bundle.
+def _difference(folder: Path, case: BundleCase, fixture: Fixture, fresh: Path) -> Iterator[str]:
+    """Yield where a case is not what this suite makes of its fixture.
 
     Raises:
-        Unreadable: it is not there, or not inside.
+        Unreadable: its input cannot be read.
+    """
+    made = input_message(fixture, case.n_px, fresh, picture=fixture.scope == "modes")
+    digest_of_input = file_digest(Path(made.path))
+    Path(made.path).unlink()
+    if msgspec.structs.replace(made, path=case.input.path) != case.input or case.expect != fixture.expect:
+        yield f"{case.case} is described otherwise than in this suite"
+    if _digest(folder, case.input.path) != digest_of_input:
+        yield f"{one_line(case.input.path)} is not the input of {case.case} in this suite"
+    if {stage: known.sha256 for stage, known in case.stages.items()} != goldens(case.n_px).get(case.fixture, {}):
+        yield f"the digests of {case.case} are not this suite's"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file of a bundle.
+
+    Raises:
+        Unreadable: it is not inside.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise arrays.Unreadable(f"{name} leads out of the bundle")
-    with arrays.opened(arrays.within(name, folder)) as (file, _):
-        return file.read()
+        raise arrays.Unreadable(f"{one_line(name)} leads out of the bundle")
+    return arrays.within(name, folder)
+
+
+def _content(folder: Path, name: str) -> bytes:
+    return untrusted.content(_inside(folder, name), _TEXT)
+
+
+def _digest(folder: Path, name: str) -> str:
+    """Return the SHA-256 of a file of a bundle.
+
+    Raises:
+        Unreadable: it is not there, not inside, or larger than any.
+    """
+    with arrays.opened(_inside(folder, name)) as (file, size):
+        if size > _FILE:
+            raise arrays.Unreadable(f"{one_line(name)} is larger than any file of a bundle")
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _readme(bundle: Bundle) -> str:

@@ -156,7 +156,7 @@ def input_message(
     if fixture.expect == "reject":
         return as_input(folder / f"{name}.npy", _unchecked_samples(image), image.mode)
     opened = open_source(image)
-    samples, palette = opened.read_all(), opened.palette
+    samples, palette = opened.read(0, 0, opened.width, opened.height), opened.palette
     if picture and png.carries(fixture.mode):
         path = folder / f"{name}.png"
         png.write(path, samples, fixture.mode, palette, fixture.transparency)

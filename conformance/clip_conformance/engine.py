@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
 
 import clip_spec
 from clip_conformance import protocol
 from clip_conformance.cases import Target, case_id, choose, targets
-from clip_conformance.diagnosis.diagnose import Diagnosis
-from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.errors import UsageError
 from clip_conformance.known import KnownFile, judge
 from clip_conformance.known import read as read_known
 from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header, Known
+from clip_conformance.repeats import AGAIN, repeated
 from clip_conformance.report import Report
 from clip_conformance.reports.pictures import Album
 from clip_conformance.runner import ACCEPTED, Runner
 from clip_conformance.scoring.blame import PROBES, blame_black_box, blame_staged, in_order
 from clip_conformance.scoring.levels import reaches
+from clip_conformance.transports.kept import DEFAULT_MEMORY, GIB, Bounds
 from clip_conformance.transports.resolve import resolve
 from clip_conformance.transports.setup import InputKind
 from clip_conformance.transports.transcript import Recorder
@@ -30,8 +32,19 @@ from clip_conformance.version import version
 from clip_fixtures import Fixture, digest_of_goldens, fixtures
 from clip_spec import LevelId, ScopeId, StageId
 
+if TYPE_CHECKING:
+    from clip_conformance.diagnosis.diagnose import Diagnosis
+
 SCOPES: tuple[ScopeId, ...] = get_args(ScopeId)
 _SHARED = 1 << 30
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or another KeyboardInterrupt, during the cases; `report` holds those that had run, and is partial."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
 
 
 class Listener:
@@ -54,6 +67,7 @@ def check(
     stages: Sequence[StageId] = (),
     jobs: int = 0,
     timeout: float = 20.0,
+    memory: float = DEFAULT_MEMORY,
     input: InputKind = "pil",  # noqa: A002 - named as on the command line
     strict: bool = False,
     transcript: Path | None = None,
@@ -76,9 +90,10 @@ def check(
         stages: score these stages alone; all without.
         jobs: processes at a time; 0 for as many as suit: two at most, for exec: one a core.
         timeout: seconds for one case, counted from when the candidate is ready.
+        memory: GiB that a process of the candidate and its children may hold, 0 for any number; held on Linux alone.
         input: "pil", or "array" for a callable on uint8 [H, W, 3].
         strict: hold every message of the protocol against its schema.
-        transcript: a folder to keep the conversation in.
+        transcript: a folder to keep the conversation in, every case once: none is run again to see that it is the same.
         diagnose: name the mistakes of a candidate that fails; takes a few seconds.
         pictures: keep pictures of some of the cases that fail in the report.
         known: a file of known divergences, against which the failures are held.
@@ -86,6 +101,7 @@ def check(
 
     Raises:
         UsageError: the run could not be made; one line says why and what to do.
+        Interrupted: a KeyboardInterrupt came during the cases; holds the report so far.
     """
     for given, allowed in ((scopes, SCOPES), (stages, clip_spec.stage_ids()), ([require], clip_spec.level_ids())):
         if unknown := set(given) - set(allowed):
@@ -98,12 +114,14 @@ def check(
         cases=len(chosen),
         jobs=jobs,
         timeout=timeout,
+        memory=memory,
         stages=tuple(stages),
         input=input,
         strict=strict,
         transcript=transcript,
     ) as runner:
         settings = _Settings(candidate, model, require, select, stages, diagnose, pictures, divergences)
+        settings.repeats = transcript is None
         return _run(runner, models, chosen, settings, listener or Listener())
 
 
@@ -114,6 +132,7 @@ def open_runner(
     cases: int,
     jobs: int,
     timeout: float,
+    memory: float = DEFAULT_MEMORY,
     stages: tuple[StageId, ...] = (),
     input: InputKind = "pil",  # noqa: A002
     strict: bool = False,
@@ -129,7 +148,17 @@ def open_runner(
         recorder = None
         if transcript is not None:
             recorder = stack.enter_context(closing(Recorder(transcript, str(candidate))))
-        found = resolve(candidate, folder, jobs=jobs, kind=input, strict=strict, recorder=recorder)
+        bounds = Bounds(memory=int(memory * GIB), scratch=folder)
+        found = resolve(
+            candidate,
+            folder,
+            jobs=jobs,
+            kind=input,
+            seconds=timeout,
+            bounds=bounds,
+            strict=strict,
+            recorder=recorder,
+        )
         runner = Runner(found, folder, jobs=min(found.jobs, cases), seconds=timeout, stages=stages)
         stack.callback(runner.close)
         yield runner
@@ -142,6 +171,32 @@ def workdir() -> "tempfile.TemporaryDirectory[str]":
     fits = os.path.isdir(shared) and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= _SHARED
     home = shared if fits else None
     return tempfile.TemporaryDirectory(prefix="clip-conformance-", dir=home, ignore_cleanup_errors=True)
+
+
+class _Kept(Listener):
+    """Keeps the cases that are scored, for a run that is cut off, and tells another listener."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._cases: dict[str, Case] = {}
+        self.header: Header | None = None
+
+    def begin(self, header: Header) -> None:
+        """The candidate is ready."""
+        self.header = header
+        self._listener.begin(header)
+
+    def done(self, case: Case) -> None:
+        """A case is scored."""
+        self._cases[case.id] = case
+        self._listener.done(case)
+
+    def report(self, header: Header, models: Sequence[Target], chosen: Sequence[Fixture], log: str) -> Report:
+        """Return the report of a run that was cut off, its cases in the order of the catalogue, without a diagnosis."""
+        order = [case_id(fixture, target.n_px) for target in models for fixture in chosen]
+        cases = [self._cases[case] for case in order if case in self._cases]
+        footer = Footer(cases=len(cases), expected=header.expected, blame=[])
+        return Report(header, cases, footer, worker_log=log)
 
 
 class _Settings:
@@ -159,16 +214,32 @@ class _Settings:
         self.candidate = candidate if isinstance(candidate, str) else ""
         self.model, self.require, self.globs, self.stages = model, require, list(globs), list(stages)
         self.diagnose, self.pictures, self.known = diagnose, pictures, known
+        self.repeats = True
 
 
 def _run(
+    runner: Runner, models: list[Target], chosen: list[Fixture], settings: _Settings, listener: Listener
+) -> Report:
+    kept = _Kept(listener)
+    try:
+        return _scored(runner, models, chosen, settings, kept)
+    except KeyboardInterrupt as interrupt:
+        if kept.header is None:
+            raise
+        runner.abort()
+        raise Interrupted(kept.report(kept.header, models, chosen, runner.log())) from interrupt
+
+
+def _scored(
     runner: Runner, models: list[Target], chosen: list[Fixture], settings: _Settings, listener: Listener
 ) -> Report:
     header: Header | None = None
     cases: list[Case] = []
     blame: set[StageId] = set()
     mixed = False
-    diagnosis, album = Diagnosis(), Album()
+    # Loaded where something fails: most runs of a project find nothing.
+    diagnosis: Diagnosis | None = None
+    album = Album()
     for place, target in enumerate(models):
         with runner.prepared(target) as ready:
             if len(models) > 1 and not ready.any_size:
@@ -179,6 +250,9 @@ def _run(
                 header = _header(runner, ready, models, chosen, settings)
                 listener.begin(header)
             found = runner.run(chosen, target.n_px, listener.done)
+            if settings.repeats:
+                found = repeated(runner, chosen, found, target.n_px)
+                header = _noted(header, found)
             probes = _probes(runner, found, target.n_px, settings.require)
             settled = _settled(found, settings.require)
             if ready.hides:
@@ -187,14 +261,14 @@ def _run(
             else:
                 blame |= set(blame_staged(found, settings.require, early_rgb=ready.early_rgb))
             if settings.diagnose:
-                _diagnose(diagnosis, found, probes, runner, target.n_px, settings.require)
+                diagnosis = _diagnosed(diagnosis, found, probes, runner, target.n_px, settings.require)
             if settings.pictures:
                 album.add(found, runner.finals, target.n_px, settings.require, share=1 / (len(models) - place))
             runner.forget_finals()
             cases += found
             mixed |= ready.hides and not settled
     assert header is not None
-    findings, recovered = diagnosis.result()
+    findings, recovered = diagnosis.result() if diagnosis else ([], None)
     named = {finding.stage for finding in findings}
     if mixed and recovered is not None and recovered.verdict != "unknown":
         # What was simulated and found right says more than a black box's symptoms.
@@ -212,6 +286,12 @@ def _run(
     return Report(header, cases, footer, pictures=album.pictures, worker_log=runner.log())
 
 
+def _noted(header: Header, found: list[Case]) -> Header:
+    """Add what was found out by running cases again."""
+    notes = [f"{case.id}: {case.message}" for case in found if case.status == "ok" and AGAIN in case.message]
+    return msgspec.structs.replace(header, notes=[*header.notes, *notes])
+
+
 def _known(settings: _Settings, cases: list[Case]) -> Known | None:
     if settings.known is None:
         return None
@@ -225,17 +305,22 @@ def _settled(found: list[Case], required: LevelId) -> bool:
     return any(case.fixture == PROBES[0] for case in found) and all(case.pins for case in failing)
 
 
-def _diagnose(
-    diagnosis: Diagnosis, found: list[Case], probes: list[Case], runner: Runner, n_px: int, required: LevelId
-) -> None:
+def _diagnosed(
+    diagnosis: "Diagnosis | None", found: list[Case], probes: list[Case], runner: Runner, n_px: int, required: LevelId
+) -> "Diagnosis | None":
     """Give the diagnosis the cases of one n_px, where the candidate fails."""
     cases = [*found, *probes]
     if all(case.status == "ok" and reaches(case.level, required) for case in cases):
-        return
+        return diagnosis
+    from clip_conformance.diagnosis.diagnose import Diagnosis
+    from clip_conformance.diagnosis.evidence import Evidence
+
+    diagnosis = diagnosis or Diagnosis()
     images = {case.fixture: case for case in cases if case.id in runner.ended}
     accepted = [case.fixture for case in cases if case.message == ACCEPTED]
     extra = sum(case.fixture in images for case in probes)
     diagnosis.add(Evidence(images, dict(runner.finals), n_px), accepted, extra)
+    return diagnosis
 
 
 def _probes(runner: Runner, found: list[Case], n_px: int, required: LevelId) -> list[Case]:

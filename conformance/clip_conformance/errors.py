@@ -10,3 +10,12 @@ class UsageError(Exception):
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return a stranger's exception in one line: its type and what it says, which may itself raise."""
+    try:
+        text = str(error)
+    except BaseException as second:
+        text = f"its text cannot be had ({type(second).__name__})"
+    return " ".join(f"{type(error).__name__}: {text[:2000]}".split())[:300]

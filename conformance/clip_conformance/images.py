@@ -54,8 +54,8 @@ def _from_samples(samples: NDArray[Any], given: protocol.Input) -> Image.Image:
     """Return samples (CNF-1) as a Pillow image of the message's mode."""
     if given.mode == "1":
         return Image.fromarray(samples).point(lambda v: v, "1")
-    raw = samples.astype(_RAW.get(given.mode, samples.dtype))
-    image = Image.frombytes(given.mode, given.size, raw.tobytes())
+    raw = samples.astype(_RAW.get(given.mode, samples.dtype), copy=False)
+    image = Image.frombytes(given.mode, given.size, raw)
     if given.palette is not None:
         image.putpalette(bytes(given.palette))
     if given.transparency is not None:

@@ -1,12 +1,14 @@
 """The lines of report.jsonl: a header, one line a case, pictures of some that fail, a footer."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from clip_spec import LevelId, ScopeId, StageId
 
 REPORT_SCHEMA = "clip-conformance/report/1"
+# JSON has whole numbers of thousands of digits.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Status = Literal["ok", "skipped", "rejected", "error", "crash", "timeout", "missing"]
 # "pinned" is how a black box is seen: end to end, on a fixture that exercises one stage alone.
 CheckView = Literal["isolated", "cumulative", "pinned"]
@@ -23,14 +25,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     bias: float | None = None
     share: float | None = None
     peak_absolute: float | None = None
-    ulp: int | None = None
+    ulp: Count | None = None
     note: str = ""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
     """What was run, on what, with which suite.
 
-    `notes` are the candidate's own remarks. `fixtures` is the digest of the golden digests that were scored against.
+    `notes` are the candidate's own remarks, and the suite's on cases with another answer the second time. `fixtures`
+    is the digest of the golden digests that were scored against.
     """
 
     schema: str
@@ -40,13 +43,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     environment: dict[str, str]
     notes: list[str]
     model: str
-    n_px: list[int]
+    n_px: list[Count]
     fixtures: str
     scopes: list[ScopeId]
     stages: list[StageId]
     required: LevelId
     select: list[str]
-    expected: int
+    expected: Count
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="type"):
@@ -61,7 +64,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, tag="case", tag_field="typ
     fixture: str
     scope: ScopeId
     mode: str
-    n_px: int
+    n_px: Count
     status: Status
     level: LevelId
     pins: str
@@ -81,21 +84,24 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True, tag="picture", tag_fiel
     """
 
     case: str
-    size: tuple[int, int]
+    size: tuple[Count, Count]
     given: str
-    window: tuple[int, int, int, int]
+    window: tuple[Count, Count, Count, Count]
     expected: str
-    shape: list[int]
+    shape: list[Count]
     unit: float
     error: str
     got: str
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
-    """The end of a whole report: how many cases it holds, which is how many were expected; blame and diagnosis."""
+    """The end of a report: how many cases it holds, and how many were expected; blame and diagnosis.
 
-    cases: int
-    expected: int
+    Fewer cases than expected are those of a run that was ended: a partial report.
+    """
+
+    cases: Count
+    expected: Count
     blame: list[StageId]
     diagnosis: list["Finding"] = []
     recovered: "Recovered | None" = None
@@ -136,8 +142,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Literal["reproduced", "guess", "unknown"]
     text: str
-    reproduced: int = 0
-    compared: int = 0
+    reproduced: Count = 0
+    compared: Count = 0
     residual: float = 0.0
     away: float | None = None
     pipeline: list[Choice] = []
@@ -153,9 +159,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     file: str
-    entries: int
-    idle: int
-    matched: int
+    entries: Count
+    idle: Count
+    matched: Count
     unexpected: list[str]
     worse: list[str]
     stale: list[str]

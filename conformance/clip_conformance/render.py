@@ -1,9 +1,6 @@
 """The verdict in a terminal: a progress bar while it runs, one table, one last line."""
 
-import re
-import sys
 from types import TracebackType
-from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,7 +20,6 @@ from clip_conformance.summary import StageSummary, Summary, troubles
 _FIGURES = 66
 # Checks of each kind that are listed of a file of known divergences.
 _CHECKS = 5
-_PADDING = re.compile(" +(?=\n)")
 _COLOURS = {"exact": "green", "equivalent": "green", "close": "yellow", "divergent": "red"}
 
 
@@ -67,26 +63,6 @@ class Bar(Listener):
     def done(self, case: Case) -> None:
         """Advance by a case."""
         self.step(case.id)
-
-
-def output() -> Console:
-    """Return stdout as a console: as wide as the terminal; into a file or a pipe 120 columns, unpadded."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120, file=cast(TextIO, _Unpadded(sys.stdout)))
-
-
-class _Unpadded:
-    """Takes the blanks off the ends of lines on their way."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        """Write text, of which lines are whole."""
-        return self._file.write(_PADDING.sub("", text))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 def show(report: Report, console: Console) -> None:
@@ -243,6 +219,9 @@ def _scopes(summary: Summary) -> Text:
 def verdict(summary: Summary) -> Text:
     """Return the verdict in one line."""
     name = summary.candidate.get("name", "?")
+    if summary.cases < summary.expected:  # a partial report
+        done = f"{summary.cases} of {summary.expected} cases were run, {summary.reached} reach {summary.required}"
+        return Text(f"PARTIAL: {name}: the run was ended before its end; {done}. No verdict.", style="bold red")
     share = f"{summary.reached} of {summary.cases} cases reach {summary.required}"
     if summary.passed and summary.accepted:
         done = "conforms" if reaches(summary.level, "equivalent") else "is accepted"

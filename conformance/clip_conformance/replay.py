@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from clip_conformance import arrays, protocol
+from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.errors import UsageError
+from clip_conformance.reports.plain import one_line
 from clip_conformance.transports.base import Broken
 from clip_conformance.transports.conversation import Conversation
 from clip_conformance.transports.resolve import conversation_words
-from clip_conformance.transports.transcript import Entry, entries, file_digest
+from clip_conformance.transports.transcript import Entry, entries, output_digest
 from clip_conformance.version import version
 
 
@@ -45,9 +46,11 @@ def replay(folder: Path, candidate: str, work: Path, seconds: float) -> Iterator
     lines = list(entries(folder))
     candidate = candidate or next((entry.candidate for entry in lines if entry.what == "candidate"), "")
     if not candidate.startswith("cmd:"):
-        raise UsageError(f"replay needs a cmd: adapter, and {candidate or 'the transcript'!r} is none; name one")
-    for lane in dict.fromkeys(entry.lane for entry in lines if entry.lane):
-        place = work / f"lane-{lane}"
+        named = one_line(candidate, 100) or "the transcript"
+        raise UsageError(f"replay needs a cmd: adapter, and {named!r} is none; name one")
+    lanes = dict.fromkeys(entry.lane for entry in lines if entry.lane)
+    for number, lane in enumerate(lanes):
+        place = work / f"lane-{number}"
         place.mkdir()
         argv = conversation_words(candidate, work)
         conversation = Conversation(candidate, argv, place, suite=version())
@@ -59,22 +62,37 @@ def replay(folder: Path, candidate: str, work: Path, seconds: float) -> Iterator
 
 def _lane(conversation: Conversation, lines: list[Entry], folder: Path, place: Path, seconds: float) -> Iterator[Turn]:
     answers = _answers(lines)
-    for entry in lines:
+    prepared = False
+    for number, entry in enumerate(lines):
         if entry.what != "sent":
             continue
-        message: protocol.Message = msgspec.json.decode(entry.message, type=protocol.Message)
+        message = _message(entry)
         if isinstance(message, protocol.Profile):
             conversation.profile(message)
+            prepared = True
         elif isinstance(message, protocol.Run):
-            out = place / str(message.seq)
+            if not prepared:
+                raise UsageError("transcript: a run comes before profile, which no suite sends")
+            out = place / str(number)
             out.mkdir()
             try:
                 path = arrays.within(message.input.path, folder)
+                with arrays.opened(path):
+                    pass
             except arrays.Unreadable as problem:
-                raise UsageError(f"transcript, run {message.seq}: {problem}") from None
+                raise UsageError(f"transcript, {one_line(protocol.called(message), 100)}: {problem}") from None
             given = msgspec.structs.replace(message.input, path=str(path))
             again = msgspec.structs.replace(message, input=given, out=str(out))
-            yield Turn(message.case, answers.get(message.seq, "no answer"), _now(conversation, again, seconds))
+            then, now = answers.get(message.seq, "no answer"), _now(conversation, again, seconds)
+            yield Turn(one_line(message.case, 100), one_line(then), one_line(now))
+
+
+def _message(entry: Entry) -> protocol.Message:
+    try:
+        message: protocol.Message = untrusted.decode(entry.message, protocol.Message)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"transcript: a message that no suite sends: {problem}") from None
+    return message
 
 
 def _answers(lines: list[Entry]) -> dict[int, str]:
@@ -83,12 +101,11 @@ def _answers(lines: list[Entry]) -> dict[int, str]:
     last = -1
     for entry in lines:
         if entry.what == "sent":
-            message: Any = msgspec.json.decode(entry.message)
-            last = message.get("seq", -1)
+            last = getattr(_message(entry), "seq", -1)
         elif entry.what == "received" and last >= 0:
             try:
-                found[last] = msgspec.json.decode(entry.text.encode(), type=protocol.Result).status
-            except msgspec.DecodeError:
+                found[last] = untrusted.decode(entry.text.encode(), protocol.Result).status
+            except arrays.Unreadable:
                 found[last] = "error"
         elif entry.what == "outputs":
             found[entry.seq] = _words("ok", entry.outputs)
@@ -103,7 +120,7 @@ def _now(conversation: Conversation, message: protocol.Run, seconds: float) -> s
     if result.status != "ok":
         return result.status
     outputs = {stage: found for stage, found in result.outputs.items() if isinstance(found, protocol.Output)}
-    return _words("ok", {stage: file_digest(Path(output.path)) for stage, output in outputs.items()})
+    return _words("ok", {stage: output_digest(Path(output.path)) for stage, output in outputs.items()})
 
 
 def _words(status: str, digests: Any) -> str:

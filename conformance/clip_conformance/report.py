@@ -52,6 +52,11 @@ class Report:
         return self.summary.level
 
     @property
+    def partial(self) -> bool:
+        """Return whether the run was ended before all cases had run."""
+        return self.footer.cases < self.footer.expected
+
+    @property
     def passed(self) -> bool:
         """Return whether the required level is reached."""
         return self.summary.passed
@@ -66,6 +71,8 @@ class Report:
         __tracebackhide__ = True
         if level not in LEVELS:
             raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+        if self.partial:
+            raise NotConforming(f"partial: {self.footer.cases} of {self.footer.expected} cases, the run was ended")
         if not reaches(self.level, level):
             worst = [case for case in self.cases if not reaches(case.level, level)]
             names = ", ".join(case.id for case in worst[:5]) + (" ..." if len(worst) > 5 else "")

@@ -1,32 +1,43 @@
 """One run: every case to the candidate, every output scored."""
 
+import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clip_conformance import protocol
+import msgspec
+from numpy.typing import NDArray
+
+from clip_conformance import arrays, protocol
 from clip_conformance.cases import (
     Target,
     case_id,
+    expected_array,
     input_message,
     pinned_stage,
     reference_input,
 )
+from clip_conformance.errors import UsageError
 from clip_conformance.records import Case, Check, Status
+from clip_conformance.reserve import Reserve
 from clip_conformance.scoring.checks import CaseScoring, Outputs
 from clip_conformance.scoring.levels import worst
 from clip_conformance.transports.base import Broken, Candidate, Transport
+from clip_conformance.transports.patience import Patience
 from clip_fixtures import Fixture
 from clip_spec import LevelId, StageId
 
 # What is kept of a candidate's own words.
 _MESSAGE = 300
 ACCEPTED = "accepted an image that must be rejected"
+# Where an object lies, in the words of Python.
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{8,16}\b")
 # Inputs that lie ready for each lane, made while the candidate works.
 _AHEAD = 2
 
@@ -49,11 +60,17 @@ class Runner:
     ) -> None:
         self._candidate = candidate
         self._folder = folder
+        # The start of a path into it: of an input, of an output of a lane.
+        self._within = re.compile(rf"{re.escape(str(folder))}[/\\](?:inputs[/\\]|\d+[/\\](?:[^/\\\s]+[/\\]\d+[/\\])?)?")
         self._seconds = seconds
         self._only = stages
         self._lanes: list[Lane] = []
         self._idle: list[Lane] = []
         self._jobs = jobs
+        # A lane that is being opened while others work, and what a lane is opened for and with how many seconds.
+        self._coming: Lane | None = None
+        self._profile: protocol.Profile | None = None
+        self._opening = 0.0
         self._lock = threading.Lock()
         self._free = threading.Condition(self._lock)
         self._seq = 0
@@ -66,14 +83,19 @@ class Runner:
     def prepared(self, target: Target) -> Iterator[protocol.Ready]:
         """Prepare the lanes for a model; the first one's reply says what the candidate is."""
         message = protocol.profile(target.name, target.n_px)
-        for index in range(len(self._lanes), self._jobs):
-            folder = self._folder / str(index)
-            folder.mkdir()
-            self._lanes.append(Lane(self._candidate.open(folder), folder, protocol.Ready(status="ok")))
+        began = time.monotonic()
+        self._profile = message
+        while len(self._lanes) < (self._jobs if self._candidate.eager else 1):
+            self._lanes.append(self._opened())
         with ThreadPoolExecutor(self._jobs) as pool:
-            replies = pool.map(lambda lane: lane.transport.profile(message), self._lanes)
-            for lane, reply in zip(self._lanes, replies, strict=True):
-                lane.ready = reply
+            try:
+                replies = pool.map(lambda lane: lane.transport.profile(message), self._lanes)
+                for lane, reply in zip(self._lanes, replies, strict=True):
+                    lane.ready = reply
+            except BaseException:
+                self.abort()  # or the pool would wait for a candidate that does not start
+                raise
+        self._opening = self._opening or time.monotonic() - began
         self._idle = list(self._lanes)
         yield self._lanes[0].ready
 
@@ -99,13 +121,27 @@ class Runner:
             for lane in self._lanes:
                 stack.callback(lane.transport.close)
 
+    def abort(self) -> None:
+        """End the candidate at once, whatever it is doing."""
+        with ExitStack() as stack:
+            for lane in self._lanes:
+                stack.callback(lane.transport.abort)
+
     def run(self, chosen: list[Fixture], n_px: int, done: Callable[[Case], None]) -> list[Case]:
         """Run fixtures and return their cases in the same order; `done` is called as they finish."""
         results: dict[str, Case] = {}
-        lanes = len(self._lanes)
+        lanes = self._jobs
         inputs = _Inputs(chosen, n_px, self._folder, ahead=_AHEAD * lanes, picture=self._candidate.pictures)
+        reserve = Reserve(
+            opening=self._opening,
+            todo=len(chosen),
+            done=lambda: len(results),
+            join=self._join,
+            dismiss=self._dismiss,
+        )
+        more = reserve if len(self._lanes) < min(self._jobs, len(chosen)) else nullcontext()
         # One thread scores while another waits for the candidate's next answer.
-        with inputs, ThreadPoolExecutor(2 * lanes) as pool:
+        with inputs, ThreadPoolExecutor(2 * lanes) as pool, more:
             waiting = iter(chosen)
             pending = [pool.submit(self._run_next, waiting, n_px, inputs) for _ in chosen]
             try:
@@ -116,9 +152,54 @@ class Runner:
             except BaseException:
                 for future in pending:
                     future.cancel()
-                self.close()  # or the pool would wait for the cases that are running
+                self.abort()  # or the pool would wait for the cases that are running
                 raise
         return [results[fixture.slug] for fixture in chosen]
+
+    def again(self, fixture: Fixture, n_px: int) -> NDArray[Any] | None:
+        """Run a case once more and return its final tensor, None where there is none."""
+        inputs = _Inputs([fixture], n_px, self._folder, ahead=1, picture=self._candidate.pictures)
+        with inputs, inputs.taken(fixture) as (image, _), self._lane() as lane:
+            out = lane.folder / fixture.slug
+            try:
+                reply = self._send(lane, case_id(fixture, n_px), image, _asked(fixture, lane.ready), out, None)
+                output = reply.outputs.get("normalize")
+                if not isinstance(output, protocol.Output):
+                    return None
+                return arrays.read(Path(output.path), *expected_array(fixture, n_px, "normalize"))
+            except (Broken, arrays.Unreadable):
+                return None
+            finally:
+                shutil.rmtree(out, ignore_errors=True)
+
+    def _opened(self) -> Lane:
+        folder = self._folder / str(len(self._lanes))
+        folder.mkdir(exist_ok=True)
+        return Lane(Patience(self._candidate.open(folder)), folder, protocol.Ready(status="ok"))
+
+    def _join(self) -> bool:
+        """Open one more lane, and return whether there may be another one; where it cannot be, those there are do."""
+        assert self._profile is not None
+        lane = self._coming = self._opened()
+        try:
+            lane.ready = lane.transport.profile(self._profile)
+        except UsageError:
+            return False
+        with self._free:
+            if self._coming is None:
+                return False
+            self._coming = None
+            self._lanes.append(lane)
+            self._idle.append(lane)
+            self._free.notify()
+        return len(self._lanes) < self._jobs
+
+    def _dismiss(self) -> None:
+        """End the lane that is being opened."""
+        with self._lock:
+            lane, self._coming = self._coming, None
+        if lane is not None:
+            lane.transport.abort()
 
     @contextmanager
     def _lane(self) -> Iterator[Lane]:
@@ -174,9 +255,13 @@ class Runner:
             level=outcome.level,
             pins=pinned_stage(fixture, n_px) or "",
             seconds=round(seconds, 6),
-            message=outcome.message,
-            checks=outcome.checks,
+            message=self._repeatable(outcome.message),
+            checks=[msgspec.structs.replace(check, note=self._repeatable(check.note)) for check in outcome.checks],
         )
+
+    def _repeatable(self, text: str) -> str:
+        """Return a text without what the next run has otherwise: the place of its files, addresses of objects."""
+        return _ADDRESS.sub("at 0x...", self._within.sub("", text)) if text else text
 
     def _outcome(self, fixture: Fixture, n_px: int, reply: protocol.Result, scoring: CaseScoring) -> "_Outcome":
         if fixture.expect == "reject":

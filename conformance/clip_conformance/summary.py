@@ -34,7 +34,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """summary.json: the verdict of a run.
 
     `passed` says whether the required level is reached; `accepted` whether a gate lets the run through: the same, or
-    with a file of known divergences whether that holds.
+    with a file of known divergences whether that holds. Fewer `cases` than `expected` are those of a run that was cut
+    off; it is never passed.
     """
 
     schema: str
@@ -57,6 +58,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     known: Known | None
     counts: dict[str, int]
     cases: int
+    expected: int
     reached: int
 
 
@@ -81,7 +83,8 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
             stages[stage] = _stage(found, header.required)
     reached = sum(case.status == "ok" and reaches(case.level, header.required) for case in cases)
     failed = [(case, _failed(case)) for case in cases if case.status != "ok"]
-    passed = bool(cases) and reached == len(cases)
+    ended = footer.cases < footer.expected  # a run that was cut off has shown nothing
+    passed = bool(cases) and reached == len(cases) and not ended
     return Summary(
         schema=SUMMARY_SCHEMA,
         candidate=header.candidate,
@@ -91,7 +94,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         model=header.model,
         n_px=header.n_px,
         passed=passed,
-        accepted=passed if footer.known is None else footer.known.holds,
+        accepted=passed if footer.known is None else footer.known.holds and not ended,
         required=header.required,
         level=level,
         scopes={scope: worst(c.level for c in cases if c.scope == scope) for scope in header.scopes},
@@ -103,6 +106,7 @@ def summarise(header: Header, cases: list[Case], footer: Footer) -> Summary:
         known=footer.known,
         counts=counts,
         cases=len(cases),
+        expected=footer.expected,
         reached=reached,
     )
 

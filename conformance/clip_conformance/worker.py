@@ -1,12 +1,13 @@
 """The worker process: loads one Python candidate and answers messages, one JSON object a line.
 
-Run as `python -m clip_conformance.worker SETUP.json`. The protocol has the process's own stdin and stdout to itself:
-whatever the candidate prints goes to stderr, which the runner keeps as a log.
+Run as `python -m clip_conformance.worker SETUP.json LANE`; LANE is a folder of its own. The protocol has the process's
+own stdin and stdout to itself: whatever the candidate prints goes to stderr, which the runner keeps as a log.
 """
 
 import os
 import pickle
 import platform
+import signal
 import sys
 import traceback
 from importlib import metadata
@@ -21,7 +22,7 @@ from clip_conformance.candidates.adapters import Adapter, as_input
 from clip_conformance.candidates.resolve import adapt, any_size, load
 from clip_conformance.candidates.results import NotAnImage, to_array
 from clip_conformance.candidates.trials import Trial, Trials
-from clip_conformance.errors import UsageError
+from clip_conformance.errors import UsageError, in_a_line
 from clip_conformance.images import open_image, samples_of
 from clip_conformance.transports.setup import Setup
 from clip_reference import Rejected
@@ -40,6 +41,12 @@ _REPORTED = {
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
 }
+
+_RETURN = "return a torch tensor, a NumPy array or a dict with pixel_values"
+# Times the limit of a case: what the first image may take, as in transports.conversation.
+_PATIENCE = 3.0
+# Characters of a traceback.
+_TRACE = 20_000
 
 _CPU_NAMES = ("model name", "cpu model", "uarch", "cpu", "hardware")
 _CPU_FLAGS = (
@@ -61,8 +68,10 @@ _CPU_FLAGS = (
 class Worker:
     """The state of one worker: the loaded object, the adapter for the current model."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, lane: Path) -> None:
         self._setup = setup
+        # Is there while the candidate is tried; where it is left, the candidate ended the process by that.
+        self._trying = lane / "trying"
         self._object: Any = None
         self._adapter: Adapter | None = None
         self._trials: Trials | None = None
@@ -78,8 +87,8 @@ class Worker:
             return self._start() if isinstance(message, protocol.Start) else self._profile(message)
         except UsageError as error:
             text = str(error)
-        except Exception as error:
-            text = f"{self._setup.target} cannot be set up: {type(error).__name__}: {error}"
+        except BaseException as error:
+            text = f"{self._setup.target} cannot be set up: {in_a_line(error)}"
         fields: Any = {"protocol": protocol.VERSION} if kind is protocol.Started else {}
         return kind(status="error", message=text, traceback=traceback.format_exc(), **fields)
 
@@ -103,18 +112,8 @@ class Worker:
     def _profile(self, message: protocol.Profile) -> protocol.Ready:
         self._adapter = adapt(self._object, message.model, message.n_px)
         self._trials = Trials(self._adapter, self._setup.input)
-        ground = Image.new("RGB", (message.n_px, message.n_px), (120, 110, 100))
-        try:
-            for stage, output in self._adapter.run(as_input(ground, self._setup.input)).items():
-                to_array(output, stage)
-        except NotAnImage as error:
-            raise UsageError(
-                f"{self._setup.target} returned {error}; return a torch tensor, a NumPy array or a dict with "
-                "pixel_values"
-            ) from error
-        except Exception:
-            # That it fails on this image is a finding of the run, not a reason to stop it.
-            traceback.print_exc()
+        if not self._trying.exists():
+            self._try(self._adapter, message.n_px)
         # Pillow decodes, whatever the candidate is.
         return protocol.Ready(
             status="ok",
@@ -124,6 +123,27 @@ class Worker:
             environment=environment() | getattr(self._adapter, "environment", {}),
             notes=list(self._adapter.notes),
         )
+
+    def _try(self, adapter: Adapter, n_px: int) -> None:
+        """Run one image, so that what is loaded late is loaded; that it fails is a finding of the run.
+
+        Where it ends this process, or takes too long, the next process does without it.
+        """
+        ground = Image.new("RGB", (n_px, n_px), (120, 110, 100))
+        self._trying.touch()
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE * self._setup.seconds)
+        try:
+            for stage, output in adapter.run(as_input(ground, self._setup.input)).items():
+                to_array(output, stage)
+        except SystemExit:
+            raise
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            if hasattr(signal, "setitimer"):
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        self._trying.unlink()
 
     def _run(self, message: protocol.Run) -> protocol.Result:
         assert self._adapter is not None
@@ -139,13 +159,18 @@ class Worker:
             for stage in message.stages:
                 if stage in results:
                     array, mode = to_array(results[stage], stage)
+                    if array.nbytes > arrays.LARGEST:
+                        raise NotAnImage(f"an array of the shape {list(array.shape)}, which is more than is read")
                     path = Path(message.out) / f"{stage}.npy"
                     arrays.write(path, array)
                     outputs[stage] = protocol.Output(path=str(path), mode=mode)
-        except Exception as error:
+        except SystemExit:
+            raise
+        except BaseException as error:
             status: Any = "rejected" if isinstance(error, (Rejected, NotImplementedError)) else "error"
-            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            return protocol.Result(status=status, seq=message.seq, message=text, traceback=traceback.format_exc())
+            text = f"it returned {error}; {_RETURN}" if isinstance(error, NotAnImage) else in_a_line(error)
+            trace = traceback.format_exc()[-_TRACE:]
+            return protocol.Result(status=status, seq=message.seq, message=text, traceback=trace)
         return protocol.Result(status="ok", seq=message.seq, outputs=outputs)
 
     def _outputs(self, message: protocol.Run, image: Image.Image) -> dict[Any, Any]:
@@ -202,13 +227,17 @@ def cpu() -> str:
     return " ".join([name, *(flag for flag in _CPU_FLAGS if flag in flags)])
 
 
-def serve(setup: Setup, requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(setup: Setup, lane: Path, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer messages until Stop or the end of input."""
-    worker = Worker(setup)
+    worker = Worker(setup, lane)
+    process = os.getpid()
     decode = msgspec.json.Decoder(protocol.Message | Trial)
     for line in requests:
         message = decode.decode(line)
-        replies.write(msgspec.json.encode(worker.answer(message)) + b"\n")
+        reply = msgspec.json.encode(worker.answer(message)) + b"\n"
+        if os.getpid() != process:
+            os._exit(0)  # the candidate forked, and both came back
+        replies.write(reply)
         replies.flush()
         if isinstance(message, protocol.Stop):
             return
@@ -220,7 +249,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    serve(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Setup), requests, replies)
+    serve(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Setup), Path(sys.argv[2]), requests, replies)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from clip_conformance.candidates.adapters import (
 )
 from clip_conformance.candidates.compose import is_compose, open_compose
 from clip_conformance.candidates.huggingface import Processor, is_processor
-from clip_conformance.errors import UsageError
+from clip_conformance.errors import UsageError, in_a_line
 from clip_conformance.onnx import candidate as onnx
 from clip_conformance.witnesses import WITNESSES
 
@@ -62,8 +62,8 @@ def _module(name: str) -> ModuleType:
             hint = f"; for a file write {name.replace('.', '/')}.py:attr" if Path(name + ".py").exists() else ""
             raise UsageError(f"no module {name!r}; install it or run from its folder{hint}") from error
         raise UsageError(f"{name} does not import: it needs {error.name}; install that") from error
-    except Exception as error:
-        raise UsageError(f"{name} does not import: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # a module may call sys.exit
+        raise UsageError(f"{name} does not import: {in_a_line(error)}") from error
 
 
 def _from_file(path: Path) -> ModuleType:

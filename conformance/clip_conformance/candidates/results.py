@@ -48,6 +48,8 @@ def to_array(result: Any, stage: StageId) -> tuple[NDArray[Any], str]:
     if isinstance(value, Image.Image):
         return open_source(value).read_all(), value.mode
     if is_tensor(value):
+        if value.device.type == "meta":
+            raise NotAnImage("a tensor on the meta device, which holds no samples")
         # as_subclass-free copy: works for tensors that require grad, live on a device or are tv_tensors
         array = np.asarray(
             value.detach().cpu().float().numpy() if _is_bfloat16(value) else value.detach().cpu().numpy()

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -37,6 +38,10 @@ for command in (check, report, diff, matrix, smoke, fuzz, list_, show, export, v
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; an error is one line on stderr and exit status 2."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # What the locale's encoding lacks is shown as a question mark; a verdict is not lost for a dot.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     debug = DEBUG in words
     try:
         status: Any = cli.main(args=[word for word in words if word != DEBUG], standalone_mode=False)
@@ -51,8 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
             print(getattr(error, "detail", ""), file=sys.stderr)
         print(f"clip-conformance: {' '.join(str(error).split())}", file=sys.stderr)
         status = 2
-    except KeyboardInterrupt:
-        status = 130
+    except KeyboardInterrupt as error:
+        print("clip-conformance: ended before there was anything to report", file=sys.stderr)
+        status = getattr(error, "status", 130)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -23,8 +23,8 @@ def smoke(candidate: str, model: str, strict: bool, timeout: float) -> int:
     from clip_conformance.cases import targets
     from clip_conformance.engine import open_runner
     from clip_conformance.errors import UsageError
-    from clip_conformance.render import output
     from clip_conformance.smoke import STEPS, walk
+    from clip_conformance.terminal import output
 
     console = output()
     found = targets(model)
@@ -64,12 +64,13 @@ def replay(folder: Path, candidate: str, timeout: float) -> int:
     """Send the messages of a transcript to an adapter once more and compare its answers.
 
     FOLDER was written by `check cmd:... --transcript FOLDER`. Without CANDIDATE the adapter is the one that was
-    recorded. Exit status 0 where every answer and every output is the same to the byte, else 1.
+    recorded: use that with transcripts that you trust. Exit status 0 where every answer and every output is the same
+    to the byte, else 1.
     """
     from rich.text import Text
 
-    from clip_conformance.render import output
     from clip_conformance.replay import replay as turns
+    from clip_conformance.terminal import output
 
     console = output()
     with tempfile.TemporaryDirectory() as work:

@@ -32,7 +32,8 @@ def export(**given: Any) -> None:
     from clip_conformance.bundle import export as write
     from clip_conformance.cases import choose, targets
     from clip_conformance.engine import SCOPES
-    from clip_conformance.render import Bar, output
+    from clip_conformance.render import Bar
+    from clip_conformance.terminal import output
 
     folder = given["folder"]
     models = targets(given["model"])
@@ -71,6 +72,7 @@ def verify(path: Path, **given: Any) -> int:
 
     Exit status: 0 it holds, 1 it does not, 2 it could not be checked.
     """
+    from clip_conformance import arrays, untrusted
     from clip_conformance.errors import UsageError
     from clip_conformance.reports import lines
     from clip_conformance.reports.statement import NAME
@@ -81,7 +83,10 @@ def verify(path: Path, **given: Any) -> int:
         if given["report"] or given["candidate"] or given["again"]:
             raise UsageError("--report, --candidate and --again go with a statement")
         return _bundle(path)
-    return _statement(path / NAME if path.is_dir() else path, given)
+    try:
+        return _statement(untrusted.file_of(path, NAME), given)
+    except arrays.Unreadable as problem:
+        raise UsageError(str(problem)) from None
 
 
 def _bundle(folder: Path) -> int:
@@ -96,9 +101,10 @@ def _statement(path: Path, given: dict[str, Any]) -> int:
     from rich.text import Text
 
     from clip_conformance.errors import UsageError
-    from clip_conformance.render import Bar, output
+    from clip_conformance.render import Bar
     from clip_conformance.reports import lines, statement, verify
     from clip_conformance.reports.plain import plain
+    from clip_conformance.terminal import output
 
     found = statement.read(path)
     verify.refuse_others(found)
@@ -131,12 +137,12 @@ def _tell(problems: list[str], verdict: str) -> int:
     """Print what is wrong and the verdict, and return the exit status."""
     from rich.text import Text
 
-    from clip_conformance.render import output
-    from clip_conformance.reports.plain import plain
+    from clip_conformance.reports.plain import one_line
+    from clip_conformance.terminal import output
 
     console = output()
     for problem in problems[:20]:
-        console.print(Text(plain(problem)), soft_wrap=True)
+        console.print(Text(one_line(problem, 500)), soft_wrap=True)
     if len(problems) > 20:
         console.print(f"... and {len(problems) - 20} more")
     console.print(Text(verdict, style="bold red" if problems else "bold green"), soft_wrap=True)

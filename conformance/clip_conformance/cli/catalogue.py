@@ -10,7 +10,7 @@ _KINDS = ["models", "stages", "clauses", "fixtures", "faults"]
 def list_(kind: str) -> None:
     """List models, stages, clauses, fixtures or faults."""
     from clip_conformance.listing import table
-    from clip_conformance.render import output
+    from clip_conformance.terminal import output
 
     output().print(table(kind))
 
@@ -21,7 +21,7 @@ def list_(kind: str) -> None:
 def show(id_: str, n_px: int) -> None:
     """Show a clause, a fixture (as a picture), a fault, a model or a stage; `show protocol` how to write an adapter."""
     from clip_conformance.listing import page
-    from clip_conformance.render import output
+    from clip_conformance.terminal import output
 
     console = output()
     console.print(page(id_, n_px, pictures=console.is_terminal))

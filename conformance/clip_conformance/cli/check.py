@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clip_conformance.cli import options
+from clip_conformance.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from clip_conformance.report import Report
 
 _LEVELS = ["exact", "equivalent", "close", "divergent"]
@@ -69,6 +72,7 @@ _STAGES = ["decode", "resize", "center_crop", "convert_rgb", "to_tensor", "norma
     help="Processes at a time. [default: one a core, at most 2 but for exec:]",
 )
 @options.timeout
+@options.memory
 @options.strict
 @click.option("--no-diagnosis", "silent", is_flag=True, help="Do not look for the mistakes behind a failure.")
 @click.option(
@@ -90,44 +94,64 @@ def check(**given: Any) -> int:
       onnx:model.onnx                   an ONNX graph with the preprocessing inside
       pillow, openai, hf-clip, ...      a built-in witness
 
+    Ctrl-C and SIGTERM end the run: what was scored until then is shown and written, marked as partial, and the exit
+    status is 130 or 143.
+
     `show protocol` says how to write an adapter; `smoke CANDIDATE` is the first thing to try with one.
     """
     from rich.console import Console
-    from rich.text import Text
 
-    from clip_conformance.engine import SCOPES
+    from clip_conformance.cli.signals import Signals
+    from clip_conformance.engine import SCOPES, Interrupted
     from clip_conformance.engine import check as run
-    from clip_conformance.render import Bar, output, show
+    from clip_conformance.render import Bar
     from clip_conformance.reports import lines
-    from clip_conformance.reports.annotations import annotations
+    from clip_conformance.terminal import output
 
     console = output()
     baseline = None if given["baseline"] is None else lines.read(given["baseline"])
     folder = given["folder"]
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with Bar(Console(stderr=True)) as bar:
-        report = run(
-            given["candidate"],
-            given["model"],
-            scopes=given["scopes"] or SCOPES,
-            require=given["require"],
-            select=given["globs"],
-            stages=given["stages"],
-            jobs=given["jobs"],
-            timeout=given["timeout"],
-            input=given["kind"],
-            strict=given["strict"],
-            transcript=given["transcript"],
-            diagnose=not given["silent"],
-            pictures=folder is not None,
-            known=given["known"],
-            listener=bar,
-        )
+    with Signals() as signals:
+        try:
+            with Bar(Console(stderr=True)) as bar, signals.heard():
+                report = run(
+                    given["candidate"],
+                    given["model"],
+                    scopes=given["scopes"] or SCOPES,
+                    require=given["require"],
+                    select=given["globs"],
+                    stages=given["stages"],
+                    jobs=given["jobs"],
+                    timeout=given["timeout"],
+                    memory=given["memory"],
+                    input=given["kind"],
+                    strict=given["strict"],
+                    transcript=given["transcript"],
+                    diagnose=not given["silent"],
+                    pictures=folder is not None,
+                    known=given["known"],
+                    listener=bar,
+                )
+        except Interrupted as interrupt:
+            report = interrupt.report
+        status = _tell(report, given, baseline, console)
+    return signals.status or status
+
+
+def _tell(report: "Report", given: dict[str, Any], baseline: "Report | None", console: "Console") -> int:
+    """Print and write what came of a run, and return the exit status."""
+    from rich.text import Text
+
+    from clip_conformance.render import show
+    from clip_conformance.reports.annotations import annotations
+
+    folder = given["folder"]
     accepted = report.summary.accepted
-    if given["proposal"] is not None:
+    if given["proposal"] is not None and not report.partial:
         console.print(Text(propose(report, given["proposal"])), soft_wrap=True)
-    if baseline is not None:
+    if baseline is not None and not report.partial:
         from clip_conformance.reports import diff_show
         from clip_conformance.reports.diff import compare
 
@@ -138,7 +162,11 @@ def check(**given: Any) -> int:
         console.print()
     show(report, console)
     if folder is not None:
-        report.write(folder)
+        try:
+            report.write(folder)
+        except OSError as error:
+            # The verdict is told; a gate must not take the folder for the report of this run.
+            raise UsageError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
     for command in annotations(report):
         click.echo(command)
     return 0 if accepted else 1

@@ -29,9 +29,9 @@ def diff(**given: Any) -> int:
     OLD and NEW are folders that `check --report` wrote, or their report.jsonl. Exit status: 0 nothing regressed, 1
     something did, 2 they cannot be compared.
     """
-    from clip_conformance.render import output
     from clip_conformance.reports import diff_show, lines
     from clip_conformance.reports.diff import compare
+    from clip_conformance.terminal import output
 
     found = compare(
         lines.read(given["old"]),

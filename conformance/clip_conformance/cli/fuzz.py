@@ -29,6 +29,7 @@ _PROPERTIES = ["constant", "transpose", "permute", "twice", "order", "untouched"
     "--require", default="equivalent", show_default=True, type=click.Choice(_LEVELS), help="The level to reach."
 )
 @options.timeout
+@options.memory
 @click.option(
     "--input",
     "kind",
@@ -75,14 +76,23 @@ def fuzz(**given: Any) -> int:
 
     if given["property_"] and given["file"] is None:
         raise UsageError("--property goes with --repeat; a search looks at all of them")
-    defaults: dict[str, Any] = {"model": "ViT-B/32", "require": "equivalent", "timeout": 20.0, "kind": "pil"}
+    defaults: dict[str, Any] = {
+        "model": "ViT-B/32",
+        "require": "equivalent",
+        "timeout": 20.0,
+        "memory": 8.0,
+        "kind": "pil",
+    }
     words: list[str] = []
     for name, default in defaults.items():
         if given[name] != default:
             value = given[name]
-            words += [f"--{'input' if name == 'kind' else name}", f"{value:g}" if name == "timeout" else value]
+            words += [
+                f"--{'input' if name == 'kind' else name}",
+                f"{value:g}" if name in ("timeout", "memory") else value,
+            ]
     settings = Settings(given["candidate"], tuple(words))
-    fixed = {name: given[name] for name in ("require", "timeout", "kind")}
+    fixed = {name: given[name] for name in ("require", "timeout", "memory", "kind")}
     if given["file"] is not None:
         return _repeat(given, settings, fixed)
     return _search(given, settings, fixed)
@@ -93,7 +103,7 @@ def _repeat(given: dict[str, Any], settings: Any, fixed: dict[str, Any]) -> int:
 
     from clip_conformance.fuzzing.repeat import repeat
     from clip_conformance.fuzzing.show import show_finding
-    from clip_conformance.render import output
+    from clip_conformance.terminal import output
 
     console = output()
     found = repeat(settings.candidate, given["file"], given["property_"] or "", given["model"], **fixed)
@@ -111,7 +121,7 @@ def _search(given: dict[str, Any], settings: Any, fixed: dict[str, Any]) -> int:
     from rich.console import Console
 
     from clip_conformance.errors import UsageError
-    from clip_conformance.render import output
+    from clip_conformance.terminal import output
 
     try:
         from clip_conformance.fuzzing.session import fuzz as search

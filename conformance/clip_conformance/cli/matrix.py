@@ -90,8 +90,8 @@ def matrix(**given: Any) -> int:
 
     from clip_conformance import matrix_show
     from clip_conformance.matrix import Scorer, run
-    from clip_conformance.render import output
     from clip_conformance.reports.files import replace
+    from clip_conformance.terminal import output
 
     with ExitStack() as stack:
         folder = given["folder"] or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clip-matrix-")))

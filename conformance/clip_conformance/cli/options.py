@@ -23,4 +23,12 @@ timeout = click.option(
     metavar="SECONDS",
     help="For one case, from when the candidate is ready.",
 )
+memory = click.option(
+    "--memory",
+    default=8.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="GIB",
+    help="That a process of the candidate and its children may hold, on Linux; 0 for any number.",
+)
 strict = click.option("--strict-protocol", "strict", is_flag=True, help="Hold every message against its JSON Schema.")

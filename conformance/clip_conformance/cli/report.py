@@ -12,8 +12,9 @@ def report(folder: Path) -> int:
 
     A report.jsonl that is cut off, or was changed after the run, is refused with the line at fault.
     """
-    from clip_conformance.render import output, verdict
+    from clip_conformance.render import verdict
     from clip_conformance.reports import files, lines
+    from clip_conformance.terminal import output
 
     found = lines.read(folder)
     made = files.remake(found, folder if folder.is_dir() else folder.parent)

@@ -82,14 +82,14 @@ class Diagnosis:
     def _stated(self, found: Identified, beside: list[Finding]) -> tuple[list[Finding], Recovered]:
         compared = sum(proof.compared for _, proof in self._proofs)
         reproduced = sum(proof.reproduced for _, proof in self._proofs)
-        residual = max(proof.residual for _, proof in self._proofs)
+        residual = _rounded(max(proof.residual for _, proof in self._proofs))
         differing = [
             trial for evidence, proof in self._proofs for trial in proof.trials if evidence.differs(trial.slug)
         ]
         explained = sum(trial.reproduced for trial in differing) / max(len(differing), 1)
         left = [(evidence, trial) for evidence, proof in self._proofs for trial in proof.left]
         means = [trial.mean for _, trial in left if trial.mean is not None]
-        away = sum(means) / len(means) if means else None
+        away = _rounded(sum(means) / len(means)) if means else None
         findings = [_finding(move, residual, explained, found) for move in _once(found.chosen)]
         jpeg = _jpeg_alone([trial.slug for _, trial in left])
         verdict: Literal["reproduced", "guess", "unknown"] = "unknown"
@@ -117,6 +117,11 @@ class Diagnosis:
             unexplained=[case_id(fixtures()[trial.slug], evidence.n_px) for evidence, trial in left[:_NAMED]],
         )
         return ([] if verdict == "unknown" else findings) + beside, recovered
+
+
+def _rounded(lsb: float) -> float:
+    """Return a figure to three digits: those behind them are up to the build of NumPy and of its BLAS."""
+    return float(f"{lsb:.3g}")
 
 
 def _once(chosen: Sequence[Move]) -> list[Move]:

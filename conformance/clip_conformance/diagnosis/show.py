@@ -53,7 +53,7 @@ def show_diagnosis(summary: Summary, console: Console) -> None:
 
 def nothing_found(summary: Summary) -> str:
     """Return what an exact run says of the preprocessing; "" of any other."""
-    if summary.level != "exact" or summary.end_to_end is None:
+    if summary.level != "exact" or summary.end_to_end is None or summary.cases < summary.expected:
         return ""
     which = f"Every tensor of these {summary.cases} cases"
     return f"{which} is the canon's, bit for bit: your preprocessing is not the cause."

@@ -21,6 +21,7 @@ from clip_conformance.fuzzing.pictures import MODES, Picture
 from clip_conformance.records import Status
 from clip_conformance.scoring.compare import FLOAT_STAGES
 from clip_conformance.transports.base import Broken, Transport
+from clip_conformance.transports.kept import GIB, Bounds
 from clip_conformance.transports.resolve import resolve
 from clip_conformance.transports.setup import InputKind
 from clip_reference import Stages
@@ -65,13 +66,16 @@ class Bench:
         target: the model.
         folder: an empty folder to work in.
         timeout: seconds for one image.
+        memory: GiB that the candidate may hold, 0 for any number (see `check`).
         kind: what a Python callable takes.
 
     Raises:
         UsageError: it is no candidate, cannot start, or cannot be sent an image.
     """
 
-    def __init__(self, candidate: Any, target: Target, folder: Path, *, timeout: float, kind: InputKind) -> None:
+    def __init__(
+        self, candidate: Any, target: Target, folder: Path, *, timeout: float, memory: float, kind: InputKind
+    ) -> None:
         text = candidate if isinstance(candidate, str) else ""
         if text.startswith("dir:"):
             raise UsageError("dir: holds outputs that were made before; fuzz needs a candidate that runs")
@@ -79,7 +83,8 @@ class Bench:
         self.python = not text.startswith(("cmd:", "exec:"))
         self.takes_arrays = self.python and kind == "array"
         # Of many jobs each is told to use one thread: for small images that is the fastest, and always the same.
-        self._found = resolve(candidate, folder, jobs=os.cpu_count() or 1, kind=kind)
+        bounds = Bounds(memory=int(memory * GIB), scratch=folder)
+        self._found = resolve(candidate, folder, jobs=os.cpu_count() or 1, kind=kind, seconds=timeout, bounds=bounds)
         self._seq = self._lanes = 0
         self.interrupts = Interrupts()
         self._transport: Transport | None = None

@@ -1,25 +1,30 @@
 """A finding on disk: the image, as PNG where that carries it, and the one command that repeats it."""
 
 import shlex
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from PIL import Image
 
-from clip_conformance import arrays, png
+from clip_conformance import arrays, png, untrusted
 from clip_conformance.errors import UsageError
 from clip_conformance.fuzzing.pictures import MODES, Picture
 from clip_conformance.fuzzing.verdict import Verdict
+from clip_conformance.reports.plain import one_line
 from clip_fixtures import digest
 from clip_reference import Rejected
 from clip_reference.source import open_source
 from clip_spec import LevelId, StageId
 
 SCHEMA = "clip-conformance/fuzz-image/1"
+# Bytes of a sidecar and of its samples, pixels of any other image.
+_SIDECAR, _SAMPLES, _PIXELS = 1 << 20, 64 << 20, 16 << 20
+Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +33,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     schema: str
     mode: str
     samples: str
-    palette: list[tuple[int, int, int]] | None = None
-    transparency: int | list[int] | None = None
+    palette: list[tuple[Byte, Byte, Byte]] | None = None
+    transparency: Byte | list[Byte] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,15 +114,27 @@ def load(path: Path) -> Picture:
     return _from_sidecar(path) if path.suffix == ".json" else _from_file(path)
 
 
+def _formats() -> list[str]:
+    """Return what Pillow reads itself; for EPS it would start Ghostscript."""
+    Image.init()
+    return [name for name in Image.OPEN if name != "EPS"]
+
+
 def _from_file(path: Path) -> Picture:
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=_formats())
+        with opened:
+            if opened.width * opened.height > _PIXELS:
+                size = f"{opened.width} x {opened.height}"
+                raise UsageError(f"{path} has {size} pixels, more than the {_PIXELS} that are read")
             opened.load()
             source = open_source(opened)
             samples, entry = source.read_all(), opened.info.get("transparency")
             listed = opened.getpalette("RGB") if opened.mode == "P" else None
-    except (Rejected, OSError, SyntaxError, ValueError) as error:
-        raise UsageError(f"{path} is no image to repeat: {error}") from None
+    except (Rejected, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path} is no image to repeat: {one_line(str(error))}") from None
     palette = None if listed is None else np.array(listed, np.uint8).reshape(-1, 3)
     transparency = tuple(entry) if isinstance(entry, bytes) else entry
     return Picture(source.mode.id, samples, palette, transparency if source.mode.id == "P" else None)
@@ -125,15 +142,15 @@ def _from_file(path: Path) -> Picture:
 
 def _from_sidecar(path: Path) -> Picture:
     try:
-        sidecar = msgspec.json.decode(path.read_bytes(), type=Sidecar)
+        sidecar: Sidecar = untrusted.decode(untrusted.content(path, _SIDECAR), Sidecar)
         if sidecar.schema != SCHEMA:
-            raise UsageError(f"{path} has the schema {sidecar.schema!r}; this version reads {SCHEMA}")
-        samples = np.load(arrays.within(sidecar.samples, path.parent.absolute()), allow_pickle=False)
-    except (msgspec.DecodeError, arrays.Unreadable, OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path} is no image to repeat: {error}") from None
+            raise UsageError(f"{path} has the schema {one_line(sidecar.schema, 80)!r}; this version reads {SCHEMA}")
+        samples = arrays.load(arrays.within(sidecar.samples, path.parent.absolute()), _SAMPLES)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"{path} is no image to repeat: {problem}") from None
     mode = MODES.get(sidecar.mode)
     if mode is None:
-        raise UsageError(f"{path} has the mode {sidecar.mode!r}; the canon accepts {', '.join(MODES)}")
+        raise UsageError(f"{path} has the mode {one_line(sidecar.mode, 20)!r}; the canon accepts {', '.join(MODES)}")
     wanted = (2, ()) if mode.bands == 1 else (3, (mode.bands,))
     if (samples.ndim, samples.shape[2:]) != wanted or samples.dtype.name != mode.dtype or 0 in samples.shape:
         raise UsageError(f"{path}: {samples.dtype} {list(samples.shape)} is no image of mode {mode.id}")

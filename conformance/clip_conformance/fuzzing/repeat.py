@@ -10,6 +10,7 @@ from clip_conformance.fuzzing.bench import Bench, one_target
 from clip_conformance.fuzzing.finding import Finding, load
 from clip_conformance.fuzzing.properties import PROPERTIES
 from clip_conformance.fuzzing.verdict import Deviations, repeated
+from clip_conformance.transports.kept import DEFAULT_MEMORY
 from clip_conformance.transports.setup import InputKind
 from clip_spec import LevelId
 
@@ -22,6 +23,7 @@ def repeat(
     *,
     require: LevelId = "equivalent",
     timeout: float = 20.0,
+    memory: float = DEFAULT_MEMORY,
     kind: InputKind = "pil",
 ) -> Finding:
     """Judge a saved image; an image that has no output any more fails as well.
@@ -33,6 +35,7 @@ def repeat(
         model: a name of the table of models.
         require: the level that counts as passed.
         timeout: seconds for one image.
+        memory: GiB that the candidate may hold, 0 for any number (see `check`).
         kind: what a Python callable takes.
 
     Raises:
@@ -42,7 +45,10 @@ def repeat(
     known = PROPERTIES[property_id] if property_id else None
     if known is not None and ((known.rgb and picture.mode != "RGB") or (known.flat and not picture.flat)):
         raise UsageError(f"{path}: the property {known.id} is about {known.about} alone")
-    with workdir() as name, Bench(candidate, one_target(model), Path(name), timeout=timeout, kind=kind) as bench:
+    with (
+        workdir() as name,
+        Bench(candidate, one_target(model), Path(name), timeout=timeout, memory=memory, kind=kind) as bench,
+    ):
         judge = Deviations(bench, require)
         if known is None:
             verdict = judge(picture)

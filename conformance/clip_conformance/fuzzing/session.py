@@ -20,6 +20,7 @@ from clip_conformance.fuzzing.properties import PROPERTIES, Property
 from clip_conformance.fuzzing.strategies import recipes
 from clip_conformance.fuzzing.verdict import Deviations, Judge, repeated
 from clip_conformance.render import figure
+from clip_conformance.transports.kept import DEFAULT_MEMORY
 from clip_conformance.transports.setup import InputKind
 from clip_spec import LevelId
 
@@ -147,6 +148,7 @@ def fuzz(
     images: int | None = None,
     require: LevelId = "equivalent",
     timeout: float = 20.0,
+    memory: float = DEFAULT_MEMORY,
     kind: InputKind = "pil",
     only: Sequence[str] = (),
     shrinking: float | None = None,
@@ -162,6 +164,7 @@ def fuzz(
         images: how many images a search judges at most, None for as many as the time allows.
         require: the level that counts as passed.
         timeout: seconds for one image.
+        memory: GiB that the candidate may hold, 0 for any number (see `check`).
         kind: what a Python callable takes.
         only: "arrays", "modes" or ids of properties: these searches alone; all without.
         shrinking: seconds for shrinking a finding, None for a share of `seconds`.
@@ -177,7 +180,7 @@ def fuzz(
     with workdir() as name:
         folder = Path(name)
         (folder / "bench").mkdir()
-        with Bench(candidate, one_target(model), folder / "bench", timeout=timeout, kind=kind) as bench:
+        with Bench(candidate, one_target(model), folder / "bench", timeout=timeout, memory=memory, kind=kind) as bench:
             began = time.monotonic()
             judge = Deviations(bench, require)
             _first_image(judge)

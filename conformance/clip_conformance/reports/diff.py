@@ -88,6 +88,10 @@ def compare(
     Raises:
         UsageError: the revisions differ, or no case is in both.
     """
+    for which, report in (("old", old), ("new", new)):
+        if report.partial:
+            done = f"{report.footer.cases} of {report.footer.expected} cases"
+            raise UsageError(f"the {which} report is partial ({done}, the run was ended); run the check again")
     if old.header.spec != new.header.spec and not across:
         raise UsageError(
             f"the reports were scored against revisions {old.header.spec} and {new.header.spec} of the standard; "
@@ -221,6 +225,8 @@ def _moved(old: Check | None, new: Check | None, required: LevelId, mode: str) -
     figures: dict[str, float] = {"mean": bounds[-1].mean, "bias": bounds[-1].bias} if bounds else {}
     if bounds and not bounds[-1].peak_share:
         figures["peak"] = bounds[-1].peak
+    if any(getattr(side, name) is None for side in (old, new) for name in figures):  # no run writes it
+        return None
     moves = [abs(float(getattr(new, name)) - float(getattr(old, name))) / bound for name, bound in figures.items()]
     if not reaches(new.level, required) or not bounds:
         # Beyond its bound, an error is measured by itself.

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,12 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
+    from clip_conformance.reports import junit, statement
+
     folder.mkdir(parents=True, exist_ok=True)
+    # What was made from an earlier report is not to be taken for this one's where this one does not come to its end.
+    for name in (junit.NAME, statement.NAME, *_makers(report)):
+        (folder / name).unlink(missing_ok=True)
     body = lines.encode([report.header, *report.cases, *report.pictures, report.footer])
     replace(folder / lines.NAME, body)
     if report.worker_log:
@@ -28,19 +34,26 @@ def write(report: Report, folder: Path) -> None:
 
 def remake(report: Report, folder: Path) -> list[Path]:
     """Write what is made from a report's lines alone, and return the files."""
+    makers = _makers(report)
+    for name, make in makers.items():
+        replace(folder / name, make())
+    return [folder / name for name in makers]
+
+
+def _makers(report: Report) -> dict[str, Callable[[], bytes]]:
     from clip_conformance.reports import badge, html, junit, markdown, statement
 
-    made = {
-        "summary.json": msgspec.json.format(msgspec.json.encode(report.summary), indent=2) + b"\n",
-        junit.NAME: junit.junit(report),
-        markdown.NAME: markdown.markdown(report),
-        badge.NAME: badge.badge(report),
-        statement.NAME: statement.encode(statement.statement(report)),
-        html.NAME: html.render(report),
+    made: dict[str, Callable[[], bytes]] = {
+        "summary.json": lambda: msgspec.json.format(msgspec.json.encode(report.summary), indent=2) + b"\n",
+        junit.NAME: lambda: junit.junit(report),
+        markdown.NAME: lambda: markdown.markdown(report),
+        badge.NAME: lambda: badge.badge(report),
+        statement.NAME: lambda: statement.encode(statement.statement(report)),
+        html.NAME: lambda: html.render(report),
     }
-    for name, content in made.items():
-        replace(folder / name, content)
-    return [folder / name for name in made]
+    if report.partial:  # these two have no word for what was not run
+        del made[junit.NAME], made[statement.NAME]
+    return made
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -49,6 +62,8 @@ def replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

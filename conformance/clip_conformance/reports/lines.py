@@ -5,18 +5,21 @@ signature, for whoever writes a file can write its digests.
 """
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from clip_conformance import arrays, untrusted
 from clip_conformance.errors import UsageError
 from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header, Line, Picture
 from clip_conformance.report import Report
+from clip_conformance.reports.plain import one_line
 
 NAME = "report.jsonl"
 # A run of five models that fails everywhere has 4 MiB of cases and 6 of pictures.
-_FILE, _LINE = 256 << 20, 16 << 20
+_FILE, _LINE, _LINES = 64 << 20, 8 << 20, 50_000
 _KEY = b',"digest":"'
 _DIGITS = 16
 # What follows the members of a line: the key, the digits, a quote, a brace.
@@ -44,23 +47,20 @@ def read(path: Path) -> Report:
     Raises:
         UsageError: there is none, it is cut off, or a line is not as it was written; names the line.
     """
-    file = path / NAME if path.is_dir() else path
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_FILE + 1)
-    except OSError as error:
-        why = error.strerror or error
-        raise UsageError(f"{file}: {why}; `clip-conformance check --report DIR` makes one") from error
-    if len(content) > _FILE:
-        raise UsageError(f"{file} has more than {_FILE >> 20} MiB, which no report has")
+        file = untrusted.file_of(path, NAME)
+        content = untrusted.content(file, _FILE)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"{problem}; `clip-conformance check --report DIR` makes a report") from None
     return _report(file, list(_lines(file, content)))
 
 
 def _lines(file: Path, content: bytes) -> Iterator[Line]:
-    decode = msgspec.json.Decoder(Line)
     before = b""
-    for number, raw in enumerate(content.splitlines(keepends=True), start=1):
+    for number, raw in enumerate(io.BytesIO(content), start=1):
         where = f"{file}, line {number}"
+        if number > _LINES:
+            raise UsageError(f"{where}: more than {_LINES} lines, which no report has")
         if len(raw) > _LINE:
             raise UsageError(f"{where}: longer than {_LINE >> 20} MiB, which no line of a report is")
         if not raw.endswith(b"\n"):
@@ -72,11 +72,9 @@ def _lines(file: Path, content: bytes) -> Iterator[Line]:
         if tail != _KEY + before + b'"}':
             raise UsageError(f"{where}: it, or a line before it, was changed, added or removed after the run; {_AGAIN}")
         try:
-            yield decode.decode(raw)
-        except msgspec.ValidationError as error:
-            raise UsageError(f"{where}: {error}") from error
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise UsageError(f"{where}: no JSON ({error})") from error
+            yield untrusted.decode(raw, Line)
+        except arrays.Unreadable as problem:
+            raise UsageError(f"{where}: {problem}") from None
 
 
 class _Start(msgspec.Struct):
@@ -86,11 +84,11 @@ class _Start(msgspec.Struct):
 
 def _check_schema(where: str, raw: bytes) -> None:
     try:
-        start = msgspec.json.decode(raw, type=_Start)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where}: no header of a report ({error})") from error
+        start = untrusted.decode(raw, _Start)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"{where}: no header of a report ({problem})") from None
     if (start.type, start.schema) != ("header", REPORT_SCHEMA):
-        said = f"a {start.type or 'line'} of {start.schema or 'no schema'}"
+        said = f"a {one_line(start.type, 40) or 'line'} of {one_line(start.schema, 80) or 'no schema'}"
         raise UsageError(f"{where}: {said}, where this version reads a header of {REPORT_SCHEMA}")
 
 
@@ -102,21 +100,23 @@ def _report(file: Path, lines: list[Line]) -> Report:
     if not isinstance(footer, Footer):
         raise UsageError(f"{file}, line {last}: the last line, and no footer: the run was cut off here; {_AGAIN}")
     header = lines[0]
-    assert isinstance(header, Header)
+    if not isinstance(header, Header):  # its type is there twice
+        raise UsageError(f"{file}, line 1: a {type(header).__name__.lower()}, and no header")
     cases: list[Case] = []
     pictures: list[Picture] = []
     ids: set[str] = set()
     for number, line in enumerate(lines[1:-1], start=2):
         if isinstance(line, Case) and not pictures:
             if line.id in ids:
-                raise UsageError(f"{file}, line {number}: {line.id} a second time")
+                raise UsageError(f"{file}, line {number}: {one_line(line.id, 80)} a second time")
             ids.add(line.id)
             cases.append(line)
         elif isinstance(line, Picture):
             pictures.append(line)
         else:
             raise UsageError(f"{file}, line {number}: a {type(line).__name__.lower()} out of its place")
-    if not len(cases) == footer.cases == footer.expected == header.expected:
+    # Fewer than expected are a partial report, of a run that was ended.
+    if not (len(cases) == footer.cases <= footer.expected == header.expected):
         raise UsageError(
             f"{file}, line {last}: {len(cases)} cases, where the header expects {header.expected} and the footer has "
             f"{footer.cases} of {footer.expected}; {_AGAIN}"

@@ -23,6 +23,11 @@ def plain(text: str, most: int = 300) -> str:
     )
 
 
+def one_line(text: str, most: int = 200) -> str:
+    """Return the beginning of a stranger's text as one line of at most `most` characters."""
+    return plain(plain(" ".join(text[: 2 * most].split()), most), most)
+
+
 def plain_all(value: Any, most: int) -> Any:
     """Return builtins with every text in them made harmless, keys too."""
     if isinstance(value, str):

@@ -2,18 +2,17 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 import clip_spec
-from clip_conformance import arrays
+from clip_conformance import arrays, untrusted
 from clip_conformance.errors import UsageError
-from clip_conformance.records import Case
+from clip_conformance.records import Case, Count
 from clip_conformance.report import Report
 from clip_conformance.reports import lines
+from clip_conformance.reports.plain import one_line
 from clip_spec import LevelId, ScopeId, StageId
 
 NAME = "statement.json"
@@ -40,8 +39,8 @@ class StageStatement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One stage over all cases: the worst level, how many cases, how many reach the required level."""
 
     level: LevelId
-    cases: int
-    passed: int
+    cases: Count
+    passed: Count
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +56,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     candidate: dict[str, str]
     environment: dict[str, str]
     model: str
-    n_px: list[int]
+    n_px: list[Count]
     select: list[str]
     required: LevelId
     level: LevelId
@@ -66,8 +65,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     asked: list[StageId]
     stages: dict[StageId, StageStatement]
     end_to_end: StageStatement | None
-    counts: dict[str, int]
-    reached: int
+    counts: dict[str, Count]
+    reached: Count
     blame: list[StageId]
     findings: list[str]
     report: str
@@ -136,30 +135,23 @@ def read(path: Path) -> Statement:
         UsageError: there is none, it is too large, or breaks its schema.
     """
     try:
-        with arrays.opened(path) as (file, _):
-            content = file.read(_LARGEST + 1)
-    except arrays.Unreadable as error:
-        raise UsageError(str(error)) from None
-    if len(content) > _LARGEST:
-        raise UsageError(f"{path} has more than {_LARGEST >> 20} MiB, which no statement has")
+        content = untrusted.content(path, _LARGEST)
+    except arrays.Unreadable as problem:
+        raise UsageError(str(problem)) from None
     try:
-        start = msgspec.json.decode(content, type=_Start)
+        start = untrusted.decode(content, _Start)
         if start.schema != STATEMENT_SCHEMA:
-            said = repr(start.schema[:80]) if start.schema else "no schema"
+            said = repr(one_line(start.schema, 80)) if start.schema else "no schema"
             raise UsageError(f"{path} is of {said}, where this version reads {STATEMENT_SCHEMA!r}")
-        found = msgspec.json.decode(content, type=Statement)
-        breach = best_match(
-            Draft202012Validator(clip_spec.schema("statement")).iter_errors(msgspec.json.decode(content))
-        )
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path} is no statement: {_harmless(str(error))}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is no JSON: {error}") from None
+        found: Statement = untrusted.decode(content, Statement)
+        document = untrusted.decode(content, Any)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"{path} is no statement: {problem}") from None
+    from jsonschema import Draft202012Validator
+
+    breach = next(Draft202012Validator(clip_spec.schema("statement")).iter_errors(document), None)
     if breach is not None:
-        raise UsageError(f"{path} is no statement: {_harmless(f'{breach.message} at {breach.json_path}')}")
+        # What it says may quote all of the file.
+        said = f"{one_line(breach.message)} at {one_line(breach.json_path, 100)}"
+        raise UsageError(f"{path} is no statement: {said}")
     return found
-
-
-def _harmless(text: str) -> str:
-    """Return what may quote the file, short and without control characters."""
-    return "".join(char if char.isprintable() else "?" for char in text if char != "\n")[:300]

@@ -11,6 +11,7 @@ from PIL import Image
 
 import clip_spec
 from clip_conformance.cases import active_stages, reference_stages, source_of
+from clip_conformance.expected import expected_rgb
 from clip_conformance.records import Case
 from clip_conformance.scoring import lens as lenses
 from clip_conformance.scoring.compare import compare
@@ -132,7 +133,7 @@ class _BlackBox:
             return lenses.Lens(canon.order, canon.slope, canon.offset, (), spatial)
         for slug in sorted(failing):
             # The pin was not selected: any image that comes out right but for the float end shows it as well.
-            image = reference_stages(fixtures()[slug], self._n_px).convert_rgb
+            image = expected_rgb(fixtures()[slug], self._n_px)
             if all(len(np.unique(image[..., band])) >= _ENOUGH for band in range(3)):
                 found = lenses.recover(image, self._final(slug), {})
                 if found is not None:
@@ -165,7 +166,8 @@ class _BlackBox:
 
     def _fails_behind_lens(self, case: Case) -> bool:
         image = self._image(case)
-        return image is None or not self._matches(image, reference_stages(fixtures()[case.fixture], self._n_px))
+        fixture = fixtures()[case.fixture]
+        return image is None or not self._matches(image, expected_rgb(fixture, self._n_px), fixture.mode)
 
     def _image(self, case: Case) -> NDArray[np.float64] | None:
         """Return the 8-bit image behind a case's final tensor, or None where it has another shape."""
@@ -176,11 +178,9 @@ class _BlackBox:
             return None
         return self._lens.image(tensor)
 
-    def _matches(self, image: NDArray[np.float64], wanted: Stages) -> bool:
-        deviation = compare("convert_rgb", image, wanted.convert_rgb)
-        return deviation.peak == 0 or reaches(
-            level_of("convert_rgb", "cumulative", deviation, wanted.mode), self._required
-        )
+    def _matches(self, image: NDArray[np.float64], wanted: NDArray[np.uint8], mode: str) -> bool:
+        deviation = compare("convert_rgb", image, wanted)
+        return deviation.peak == 0 or reaches(level_of("convert_rgb", "cumulative", deviation, mode), self._required)
 
     def _from_pins(self, rest: list[Case]) -> set[StageId]:
         found: set[StageId] = set()
@@ -223,7 +223,7 @@ class _BlackBox:
             warnings.simplefilter("ignore")
             changed = change(opened)
         same = (changed.mode, changed.size) == (opened.mode, opened.size)
-        return not same and self._matches(image, Stages(changed, self._n_px))
+        return not same and self._matches(image, Stages(changed, self._n_px).convert_rgb, changed.mode)
 
 
 def _settled(guesses: dict[StageId, set[str]]) -> set[StageId]:

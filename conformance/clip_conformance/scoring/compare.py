@@ -87,8 +87,8 @@ def _measured(stage: StageId, got: NDArray[Any], want: NDArray[Any], note: str) 
             floors[floor] += int(np.count_nonzero(absolute <= floor))
         absolute *= per_lsb
         peaks.append(float(absolute.max()))
-        means.append(float(absolute.sum()))
-        biases.append(float(error.sum()) * per_lsb)
+        means.append(_sum(absolute))
+        biases.append(_sum(error) * per_lsb)
         for bound in bounds:
             bounds[bound] += int(np.count_nonzero(absolute <= bound))
         if stage in FLOAT_STAGES:
@@ -119,6 +119,11 @@ def _blocks(
     for mine, theirs, per_lsb in pairs:
         for start in range(0, mine.size, _BLOCK):
             yield mine[start : start + _BLOCK], theirs[start : start + _BLOCK], per_lsb
+
+
+def _sum(samples: NDArray[np.float64]) -> float:
+    """Return the sum, added in the order of the samples: that of `sum` is up to NumPy's version and the processor."""
+    return float(np.cumsum(samples)[-1])
 
 
 def _bits(array: NDArray[Any]) -> NDArray[Any]:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from clip_conformance import protocol
+from clip_conformance.reports.plain import one_line
+
+# Characters of what is said of a case; a candidate may have written part of them.
+_MESSAGE = 500
 
 
 class Broken(Exception):  # noqa: N818 - says what happened
     """A case to which there is no orderly answer; `status` is its verdict, the text says how it came to it."""
 
     def __init__(self, status: Literal["crash", "timeout", "error", "missing"], message: str) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message, _MESSAGE))
         self.status: Literal["crash", "timeout", "error", "missing"] = status
 
 
@@ -46,7 +50,11 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """End the candidate."""
+        """End the candidate: politely first."""
+        ...
+
+    def abort(self) -> None:
+        """End the candidate at once, from any thread; nothing is run any more."""
         ...
 
 
@@ -58,8 +66,10 @@ class Candidate:
         open: makes one line to it, given a folder of its own.
         pictures: whether it wants images as picture files rather than as samples.
         jobs: how many at a time without a wish of the user.
+        eager: whether all of these are opened at once, and not those after the first where they pay.
     """
 
     open: Callable[[Path], Transport]
     pictures: bool = False
     jobs: int = field(default=2)
+    eager: bool = True

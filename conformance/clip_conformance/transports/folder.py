@@ -7,8 +7,9 @@ from typing import Any, Literal
 import msgspec
 
 import clip_spec
-from clip_conformance import arrays, protocol
+from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.errors import UsageError
+from clip_conformance.reports.plain import one_line
 from clip_conformance.transports.base import Broken
 from clip_spec import StageId
 
@@ -39,12 +40,12 @@ class Folder:
             self._cases = sorted(entry.name for entry in entries if "@" in entry.name and entry.is_dir())
         if not self._cases:
             raise UsageError(f"dir:{root} holds no outputs; {root}/pin-values@224/normalize.npy would be one")
-        about = _candidate(root)
+        about = self._about()
         spec = about.pop("spec", clip_spec.canon().spec)
         if spec != clip_spec.canon().spec:
             raise UsageError(
-                f"dir:{root} was made for revision {spec} of the standard, this suite has {clip_spec.canon().spec}; "
-                "export a new bundle"
+                f"dir:{root} was made for revision {one_line(spec, 40)} of the standard, this suite has "
+                f"{clip_spec.canon().spec}; export a new bundle"
             )
         self.started = protocol.Started(status="ok", protocol=protocol.VERSION, implementation=about)
 
@@ -64,7 +65,7 @@ class Folder:
         case = self._root / message.case
         folder = case if message.start is None else case / "from"
         try:
-            outcome = _json(case / "result.json", Outcome)
+            outcome = self._json(f"{message.case}/result.json", Outcome)
             if outcome is not None and outcome.status != "ok":
                 return protocol.Result(seq=message.seq, status=outcome.status, message=outcome.message)
             outputs: dict[StageId, str | protocol.Output] = {}
@@ -77,6 +78,28 @@ class Folder:
             raise Broken("missing", f"no {message.stages[-1]}.npy, .raw or result.json in {case}")
         return protocol.Result(seq=message.seq, status="ok", outputs=outputs)
 
+    def _about(self) -> dict[str, str]:
+        try:
+            found = self._json("candidate.json", dict[str, str])
+        except arrays.Unreadable as problem:
+            raise UsageError(str(problem)) from None
+        return {"name": f"dir:{self._root}"} | (found or {})
+
+    def _json(self, name: str, kind: Any) -> Any:
+        """Return what a JSON file holds, None where there is none.
+
+        Raises:
+            Unreadable: it lies elsewhere, is too large, not JSON, or holds something else.
+        """
+        path = self._root / name
+        if not os.path.exists(path):
+            return None
+        content = untrusted.content(arrays.within(str(path.absolute()), self._root), _JSON_LIMIT)
+        try:
+            return untrusted.decode(content, kind)
+        except arrays.Unreadable as problem:
+            raise arrays.Unreadable(f"{path}: {problem}") from None
+
     def log(self) -> str:
         """Nothing was run here."""
         return ""
@@ -84,31 +107,9 @@ class Folder:
     def close(self) -> None:
         """Nothing is open."""
 
+    def abort(self) -> None:
+        """Nothing is open."""
+
 
 def _file(folder: Path, stage: StageId) -> Path | None:
-    return next((path for suffix in _SUFFIXES if (path := folder / f"{stage}{suffix}").exists()), None)
-
-
-def _candidate(root: Path) -> dict[str, str]:
-    try:
-        found = _json(root / "candidate.json", dict[str, str])
-    except arrays.Unreadable as problem:
-        raise UsageError(str(problem)) from None
-    return {"name": f"dir:{root}"} | (found or {})
-
-
-def _json(path: Path, kind: Any) -> Any:
-    """Return what a JSON file holds, None where there is none.
-
-    Raises:
-        Unreadable: it is too large, not JSON, or holds something else.
-    """
-    if not path.exists():
-        return None
-    with arrays.opened(path) as (file, size):
-        if size > _JSON_LIMIT:
-            raise arrays.Unreadable(f"{path} has {size} bytes, at most {_JSON_LIMIT} are read")
-        try:
-            return msgspec.json.decode(file.read(), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise arrays.Unreadable(f"{path}: {error}") from None
+    return next((path for suffix in _SUFFIXES if os.path.exists(path := folder / f"{stage}{suffix}")), None)

@@ -12,7 +12,8 @@ from pathlib import Path
 from clip_conformance import arrays, protocol
 from clip_conformance.errors import UsageError
 from clip_conformance.transports.base import Broken
-from clip_conformance.transports.process import Process, cause_of_death, excerpt, signal_name
+from clip_conformance.transports.kept import Bounds
+from clip_conformance.transports.process import Process, excerpt, signal_name
 
 _NEEDED = ("{input}", "{output}")
 _PLACEHOLDERS = (*_NEEDED, "{n_px}", "{mode}", "{case}")
@@ -62,10 +63,13 @@ class PerImage:
     Args:
         argv: its words, with placeholders.
         threads: how many threads it is told to use.
+        bounds: what each process is bound to.
     """
 
-    def __init__(self, argv: Sequence[str], *, threads: int = 1) -> None:
-        self._argv, self._threads = list(argv), threads
+    def __init__(self, argv: Sequence[str], *, threads: int = 1, bounds: Bounds | None = None) -> None:
+        self._argv, self._threads, self._bounds = list(argv), threads, bounds
+        self._process: Process | None = None
+        self._closed = False
         self._n_px = 0
         self._log = ""
         self.elapsed = 0.0
@@ -88,9 +92,12 @@ class PerImage:
         argv = [_filled(word, dict(zip(_PLACEHOLDERS, values, strict=True))) for word in self._argv]
         began = time.monotonic()
         try:
-            process = Process(argv, threads=self._threads, talks=False)
+            process = Process(argv, threads=self._threads, talks=False, bounds=self._bounds)
         except OSError as error:
             raise Broken("error", f"{argv[0]} cannot be started: {error.strerror or error}") from None
+        self._process = process
+        if self._closed:
+            self.abort()
         try:
             status = process.wait(seconds)
             self.elapsed = time.monotonic() - began
@@ -100,7 +107,7 @@ class PerImage:
         if status is None:
             raise Broken("timeout", f"no end within {seconds:g} s")
         if status < 0:
-            raise Broken("crash", f"it {cause_of_death(status)}")
+            raise Broken("crash", f"it {process.cause_of_death(status)}")
         if status > 128 and not (named := signal_name(status - 128)).startswith("signal "):
             raise Broken("crash", f"it exited with {status}, as a shell does after {named}")
         last = _last_words(process.log())
@@ -121,6 +128,12 @@ class PerImage:
 
     def close(self) -> None:
         """Nothing runs between two images."""
+
+    def abort(self) -> None:
+        """End the program that runs."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

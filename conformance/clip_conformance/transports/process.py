@@ -2,12 +2,15 @@
 
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
+
+from clip_conformance.transports.kept import GIB, KEPT, SECONDS, TOKEN, Bounds, Keeper, kill_by_token
 
 LINE_LIMIT = 64 << 20
 _LOG_LIMIT = 64 << 10
@@ -29,27 +32,44 @@ class Silent(Exception):  # noqa: N818 - says what happened
 
 
 class Process:
-    """A running process in a process group of its own.
+    """A running process in a session of its own; on Linux under a keeper, which ends with it all that it started.
 
     Args:
         argv: its words.
         threads: how many threads it is told to use.
         talks: whether lines are sent to it and read from it; else stdin is empty, and stdout belongs to the log.
+        bounds: what it is bound to.
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str], *, threads: int = 1, talks: bool = True) -> None:
-        environment = dict.fromkeys(_THREADS, str(threads)) | os.environ
-        self._process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if talks else subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
+    def __init__(
+        self, argv: Sequence[str], *, threads: int = 1, talks: bool = True, bounds: Bounds | None = None
+    ) -> None:
+        self._bounds = bounds or Bounds()
+        self._token = secrets.token_hex(8)
+        environment = dict.fromkeys(_THREADS, str(threads)) | os.environ | {TOKEN: self._token}
+        self._keeper = Keeper(self._bounds) if KEPT else None
+        try:
+            self._process = subprocess.Popen(
+                self._keeper.words(argv) if self._keeper else list(argv),
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if talks else subprocess.STDOUT,
+                env=environment,
+                pass_fds=self._keeper.handles if self._keeper else (),
+                start_new_session=True,
+            )
+        except BaseException:
+            if self._keeper:
+                self._keeper.started()
+                self._keeper.dismiss()
+            raise
+        if self._keeper and (problem := self._keeper.started()):
+            self._process.communicate()
+            self._keeper.dismiss()
+            raise OSError(problem, os.strerror(problem))
         self._lines: queue.Queue[bytes | Silent] = queue.Queue(_QUEUED)
         self._unfinished = b""
         self._log = bytearray()
@@ -125,16 +145,33 @@ class Process:
     def kill(self) -> None:
         """Kill the process and what it started; returns when it is gone."""
         self._closed.set()
+        if self._keeper is not None:
+            self._keeper.dismiss()
+            if self.wait(SECONDS) is None or not self._keeper.said("done"):
+                self._kill_group()
+                kill_by_token(self._token)
+        else:
+            self._kill_group()
+        self._process.wait()
+        self.end_input()
+        for reader in self._readers:
+            # A process that left the session may hold the pipe.
+            reader.join(timeout=0.5)
+
+    def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
-        self._process.wait()
-        self.end_input()
-        for reader in self._readers:
-            # A process that left the group may hold the pipe.
-            reader.join(timeout=0.5)
+
+    def cause_of_death(self, status: int | None) -> str:
+        """Return how the process ended, in words; `status` is what `wait` returned."""
+        if self._keeper is not None and self._keeper.said("memory"):
+            return f"held more than {self._bounds.memory / GIB:g} GiB of memory and was ended (--memory)"
+        if status is None:
+            return "closed its output"
+        return f"died of {signal_name(-status)}" if status < 0 else f"exited with {status}"
 
     def log(self) -> str:
         """Return the end of what the process wrote to stderr."""
@@ -155,9 +192,11 @@ class Process:
 
     def _put(self, line: bytes | Silent) -> None:
         """Queue a line; a process that is not read is made to wait, until it is killed."""
-        while not self._closed.is_set():
+        while True:
             with suppress(queue.Full):
                 self._lines.put(line, timeout=0.2)
+                return
+            if self._closed.is_set():
                 return
 
     def _read_log(self, stream: IO[bytes]) -> None:
@@ -166,13 +205,6 @@ class Process:
                 self._log += chunk
                 if len(self._log) > 2 * _LOG_LIMIT:
                     del self._log[:-_LOG_LIMIT]
-
-
-def cause_of_death(status: int | None) -> str:
-    """Return how a process ended, in words."""
-    if status is None:
-        return "closed its output"
-    return f"died of {signal_name(-status)}" if status < 0 else f"exited with {status}"
 
 
 def signal_name(number: int) -> str:

@@ -1,6 +1,7 @@
 """A conversation, kept: every message in transcript.jsonl, every input beside it, of the outputs the digests."""
 
 import hashlib
+import io
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,13 +10,15 @@ from typing import IO, Any, Literal
 
 import msgspec
 
-from clip_conformance import protocol
+from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.errors import UsageError
 
 NAME = "transcript.jsonl"
 _ARRAYS = "arrays"
-# A line is a message and not an array; a longer one is no transcript.
+# What is kept of an adapter's line.
 _LINE = 1 << 20
+# Of everything, at all models, a transcript has 60 MiB.
+_FILE = 256 << 20
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,7 +58,7 @@ class Recorder:
 
     def outputs(self, lane: Path, message: protocol.Run, outputs: Mapping[Any, protocol.Output]) -> None:
         """Keep the digests of the files that an answer names."""
-        digests = {stage: file_digest(Path(output.path)) for stage, output in outputs.items()}
+        digests = {stage: output_digest(Path(output.path)) for stage, output in outputs.items()}
         self._write(Entry(lane=lane.name, what="outputs", seq=message.seq, outputs=digests))
 
     def close(self) -> None:
@@ -88,6 +91,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def output_digest(path: Path) -> str:
+    """Return the SHA-256 of a file that a candidate wrote; of one that is larger than any stage, how large it is."""
+    try:
+        with arrays.opened(path) as (file, size):
+            return hashlib.file_digest(file, "sha256").hexdigest() if size <= arrays.LARGEST else f"{size} bytes"
+    except arrays.Unreadable:
+        return "nothing"
+
+
 def entries(folder: Path) -> Iterator[Entry]:
     """Read a transcript.
 
@@ -95,11 +107,12 @@ def entries(folder: Path) -> Iterator[Entry]:
         UsageError: it is not there, or a line is none of a transcript.
     """
     path = folder / NAME
-    if not path.is_file():
-        raise UsageError(f"{folder} has no {NAME}; check cmd:... --transcript {folder} writes one")
-    with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(4 * _LINE), b""), start=1):
-            try:
-                yield msgspec.json.decode(line, type=Entry)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path}, line {number}: {error}") from None
+    try:
+        content = untrusted.content(untrusted.file_of(folder, NAME), _FILE)
+    except arrays.Unreadable as problem:
+        raise UsageError(f"{problem}; check cmd:... --transcript {folder} writes a transcript") from None
+    for number, line in enumerate(io.BytesIO(content), start=1):
+        try:
+            yield untrusted.decode(line, Entry)
+        except arrays.Unreadable as problem:
+            raise UsageError(f"{path}, line {number}: {problem}") from None

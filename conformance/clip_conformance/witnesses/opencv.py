@@ -10,8 +10,8 @@ from PIL import Image
 import clip_spec
 
 
-def make(n_px: int) -> Callable[[Image.Image], NDArray[np.float32]]:
-    """Return the candidate for n_px."""
+def make(n_px: int, interpolation: int = cv2.INTER_CUBIC) -> Callable[[Image.Image], NDArray[np.float32]]:
+    """Return the candidate for n_px, with one of OpenCV's interpolations."""
     canon = clip_spec.canon()
 
     def preprocess(image: Image.Image) -> NDArray[np.float32]:
@@ -19,7 +19,7 @@ def make(n_px: int) -> Callable[[Image.Image], NDArray[np.float32]]:
         height, width = pixels.shape[:2]
         short = min(width, height)
         size = (n_px * width // short, n_px * height // short)
-        resized = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
+        resized = cv2.resize(pixels, size, interpolation=interpolation)
         left, top = (round((side - n_px) / 2) for side in size)
         crop = resized[top : top + n_px, left : left + n_px].astype(np.float32) / np.float32(255)
         normal = (crop - np.array(canon.mean, np.float32)) / np.array(canon.std, np.float32)
