@@ -59,6 +59,7 @@ def crash(words):
 DOUBLE = Wanted("ok", "equivalent", "dtype float64, expected float32")
 FLAKY = Wanted("ok", "divergent", rest="divergent", note="not deterministic: the same image again gave another answer")
 ORDER = Wanted("ok", "", rest="", note="depends on what it was given before: the same image again gave another answer")
+SPOILED = Wanted("error", "divergent", "OSError", rest="")
 PATCHED = Wanted("error", "divergent", "RuntimeError", rest="")
 TIMEOUT = Wanted("timeout", "divergent", "within")
 MEMORY = crash("GiB of memory and was ended (--memory)")
@@ -102,6 +103,7 @@ KINDS = (
     Kind("lazy_array", EXACT, EXACT),
     Kind("lazy_array_that_raises", error("ValueError: not now"), error("ValueError")),
     Kind("array_subclass", EXACT, EXACT),
+    Kind("long_double", error("which is no image"), fails("which is no image")),
     Kind("huge_array", error("more than is read"), fails("shape [3, 6000, 6000]")),
     Kind("meta_tensor", error("the meta device"), None, needs="torch"),
     Kind("tensor_with_grad", EXACT, None, needs="torch"),
@@ -111,6 +113,8 @@ KINDS = (
     Kind("raises_without_text", error("Unspeakable"), error("Unspeakable")),
     Kind("raises_a_flood_of_text", error("ValueError: xxx"), error("ValueError")),
     Kind("raises_keyboard_interrupt", error("KeyboardInterrupt"), crash("")),
+    Kind("raises_a_lone_surrogate", error(r"ValueError: \ud800"), error("ValueError")),
+    Kind("raises_control_characters", error(r"ValueError: \x1b[2J\x1b]0;title\x07 \u202e <b>"), error("ValueError")),
     Kind("raises_memory_error", error("MemoryError"), error("MemoryError")),
     Kind("raises_own_base_exception", error("OwnError: not an Exception"), crash("exited with 1")),
     Kind("raises_generator_exit", error("GeneratorExit"), crash("exited with 1")),
@@ -131,6 +135,8 @@ KINDS = (
     # What it leaves behind.
     Kind("leaves_a_child", EXACT, EXACT),
     Kind("leaves_a_child_in_a_session", EXACT, EXACT, linux=True),
+    Kind("leaves_a_pool", EXACT, EXACT, linux=True),
+    Kind("leaves_an_exit_that_sleeps", EXACT, EXACT),
     Kind("leaves_a_thread", EXACT, EXACT),
     Kind("leaves_a_daemon", EXACT, EXACT, linux=True),
     Kind("leaves_a_daemon_and_dies", crash("exited with 1"), crash("exited with 1"), linux=True),
@@ -146,6 +152,10 @@ KINDS = (
     Kind("changes_float_errors", EXACT, EXACT),
     Kind("changes_warnings", EXACT, EXACT),
     Kind("empties_the_environment", EXACT, EXACT),
+    Kind("changes_the_umask", EXACT, EXACT),
+    Kind("changes_the_recursion_limit", EXACT, EXACT),
+    Kind("closes_all_files", crash("exited with 1"), EXACT),
+    Kind("limits_its_files", SPOILED, SPOILED),
     Kind("ignores_the_end", EXACT, EXACT),
     Kind("empties_the_path", EXACT, EXACT),
     Kind("changes_the_default_type", EXACT, None, needs="torch"),

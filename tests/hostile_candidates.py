@@ -3,12 +3,14 @@
 Each is a function of a Pillow image, named as in hostile.py; hostile_adapter.py speaks the protocol around them.
 """
 
+import atexit
 import locale
+import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -85,6 +87,7 @@ negative_strides = instead(lambda tensor: np.ascontiguousarray(tensor[::-1, ::-1
 object_array = instead(lambda tensor: tensor.astype(object))
 text_array = instead(lambda tensor: tensor[:, :2, :2].astype(str))
 complex_array = instead(lambda tensor: tensor.astype(np.complex64))
+long_double = instead(lambda tensor: tensor.astype(np.longdouble))
 huge_array = instead(lambda tensor: np.zeros((3, 6000, 6000), np.float32))
 
 
@@ -153,6 +156,8 @@ raises = raising(RuntimeError("first line\nsecond line"))
 raises_without_text = raising(Unspeakable())
 raises_a_flood_of_text = raising(ValueError("x" * 10_000_000))
 raises_keyboard_interrupt = raising(KeyboardInterrupt())
+raises_a_lone_surrogate = raising(ValueError("\ud800"))
+raises_control_characters = raising(ValueError("\x1b[2J\x1b]0;title\x07 \u202e <b>"))
 raises_memory_error = raising(MemoryError())
 raises_own_base_exception = raising(OwnError("not an Exception"))
 raises_generator_exit = raising(GeneratorExit())
@@ -201,8 +206,9 @@ def child_grows():
 # What it leaves behind.
 leaves_a_child = first(lambda: _KEPT.append(subprocess.Popen(_SLEEP)))
 leaves_a_child_in_a_session = first(lambda: _KEPT.append(subprocess.Popen(_SLEEP, start_new_session=True)))
+leaves_a_pool = first(lambda: _KEPT.append(multiprocessing.get_context("fork").Pool(2)))
+leaves_an_exit_that_sleeps = first(lambda: atexit.register(time.sleep, 600))
 leaves_a_thread = first(lambda: threading.Thread(target=time.sleep, args=(600,)).start())
-leaves_temporary_files = first(lambda: _KEPT.append(tempfile.mkdtemp()))
 
 
 @first
@@ -243,7 +249,8 @@ empties_the_environment = first(os.environ.clear)
 changes_the_umask = first(lambda: os.umask(0o777))
 changes_the_recursion_limit = first(lambda: sys.setrecursionlimit(120))
 ignores_the_end = first(lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
-takes_the_alarm = first(lambda: signal.setitimer(signal.ITIMER_REAL, 0.01))
+closes_all_files = first(lambda: os.closerange(3, 256))
+limits_its_files = first(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)))
 empties_the_path = first(sys.path.clear)
 
 

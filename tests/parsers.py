@@ -26,8 +26,8 @@ import parsers_samples as samples
 from clip_conformance import arrays, bundle, known, protocol, replay
 from clip_conformance.errors import UsageError
 from clip_conformance.fuzzing import finding
+from clip_conformance.plain import plain
 from clip_conformance.reports import diff, lines, statement, verify
-from clip_conformance.reports.plain import plain
 from clip_conformance.transports import conversation
 from clip_conformance.transports.base import Broken
 from clip_conformance.transports.folder import Folder

@@ -72,6 +72,7 @@ def test_help_loads_click_alone(words, tmp_path):
     assert {name for name in own if not name.startswith("clip_conformance.cli")} <= {
         "clip_conformance",
         "clip_conformance.errors",
+        "clip_conformance.plain",
     }
 
 

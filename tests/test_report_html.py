@@ -13,10 +13,10 @@ import pytest
 
 import candidates
 from clip_conformance import check
+from clip_conformance.plain import plain
 from clip_conformance.records import Case, Check, Choice, Finding, Footer, Header, Known, Picture, Recovered
 from clip_conformance.report import Report
 from clip_conformance.reports import files, html, lines
-from clip_conformance.reports.plain import plain
 from clip_fixtures import fixtures
 
 FEW = ("pin-values", "crop-right-*", "empty-width", "jpeg-420", "sides-640x480")

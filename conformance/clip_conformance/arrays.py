@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 
 MAGIC = b"\x93NUMPY"
 # Bytes of an array of a shape that is not the canon's.
@@ -139,7 +139,7 @@ def _header(file: BufferedReader, size: int) -> tuple[tuple[int, ...], Literal["
         raise Unreadable(f"no readable .npy header: {one_line(str(error), 120)}") from None
     if dtype.hasobject:
         raise Unreadable("an array of Python objects, which is never loaded")
-    if dtype.kind not in "buif":
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise Unreadable(f"an array of {one_line(str(dtype))}, which is no image")
     if len(found) > _AXES or any(not 0 <= side < 1 << 60 for side in found):
         raise Unreadable(f"an array of {len(found)} axes, or of impossible sides, which is no image")

@@ -13,8 +13,8 @@ import clip_spec
 from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.cases import Target, case_id, expected_array, expected_digests, input_message, reference_stages
 from clip_conformance.errors import UsageError
+from clip_conformance.plain import one_line
 from clip_conformance.records import Count
-from clip_conformance.reports.plain import one_line
 from clip_conformance.transports.transcript import file_digest
 from clip_conformance.version import version
 from clip_fixtures import Fixture, digest, fixtures, goldens

@@ -1,5 +1,7 @@
 """Errors that end a run before there is a verdict; the command prints them as one line and exits with 2."""
 
+from clip_conformance.plain import one_line
+
 
 class UsageError(Exception):
     """The run could not be made: bad usage, a candidate that cannot start, nothing to run.
@@ -18,4 +20,4 @@ def in_a_line(error: BaseException) -> str:
         text = str(error)
     except BaseException as second:
         text = f"its text cannot be had ({type(second).__name__})"
-    return " ".join(f"{type(error).__name__}: {text[:2000]}".split())[:300]
+    return one_line(f"{type(error).__name__}: {text[:2000]}", 300)

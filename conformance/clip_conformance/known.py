@@ -15,8 +15,8 @@ import clip_spec
 from clip_conformance import arrays, untrusted
 from clip_conformance.check_ids import check_id, failing
 from clip_conformance.errors import UsageError
+from clip_conformance.plain import one_line
 from clip_conformance.records import Case, Footer, Known
-from clip_conformance.reports.plain import one_line
 from clip_conformance.scoring.levels import LEVELS, reaches
 from clip_spec import LevelId
 

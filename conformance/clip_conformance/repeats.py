@@ -42,8 +42,8 @@ def repeated(runner: Runner, chosen: Sequence[Fixture], cases: Sequence[Case], n
 def _compared(runner: Runner, fixture: Fixture, case: Case) -> Case:
     again = runner.again(fixture, case.n_px)
     kept = runner.finals.get(case.id)
-    if again is None:
-        return _marked(case, "divergent", f"not deterministic: {AGAIN} no answer")
+    if isinstance(again, str):
+        return _marked(case, "divergent", f"not deterministic: {AGAIN} no answer: {again}")
     if kept is None and digest(again) == expected_digests(fixture, case.n_px)["normalize"]:
         return case
     first = reference_stages(fixture, case.n_px).normalize if kept is None else arrays.load(kept, arrays.LARGEST)
@@ -51,7 +51,7 @@ def _compared(runner: Runner, fixture: Fixture, case: Case) -> Case:
         return case
     apart = compare("normalize", again, first, "", "RGB")
     third = runner.again(fixture, case.n_px)
-    settled = third is not None and _same(again, third)
+    settled = not isinstance(third, str) and _same(again, third)
     what = "depends on what it was given before" if settled else "not deterministic"
     spread = apart.problem or f"up to {apart.peak:.3g} LSB away"
     level = level_of("normalize", "cumulative", apart, fixture.mode)

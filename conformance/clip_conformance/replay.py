@@ -9,7 +9,7 @@ import msgspec
 
 from clip_conformance import arrays, protocol, untrusted
 from clip_conformance.errors import UsageError
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 from clip_conformance.transports.base import Broken
 from clip_conformance.transports.conversation import Conversation
 from clip_conformance.transports.resolve import conversation_words

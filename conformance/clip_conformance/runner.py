@@ -24,6 +24,7 @@ from clip_conformance.cases import (
     reference_input,
 )
 from clip_conformance.errors import UsageError
+from clip_conformance.plain import one_line
 from clip_conformance.records import Case, Check, Status
 from clip_conformance.reserve import Reserve
 from clip_conformance.scoring.checks import CaseScoring, Outputs
@@ -156,8 +157,8 @@ class Runner:
                 raise
         return [results[fixture.slug] for fixture in chosen]
 
-    def again(self, fixture: Fixture, n_px: int) -> NDArray[Any] | None:
-        """Run a case once more and return its final tensor, None where there is none."""
+    def again(self, fixture: Fixture, n_px: int) -> NDArray[Any] | str:
+        """Run a case once more and return its final tensor, or why there is none."""
         inputs = _Inputs([fixture], n_px, self._folder, ahead=1, picture=self._candidate.pictures)
         with inputs, inputs.taken(fixture) as (image, _), self._lane() as lane:
             out = lane.folder / fixture.slug
@@ -165,10 +166,10 @@ class Runner:
                 reply = self._send(lane, case_id(fixture, n_px), image, _asked(fixture, lane.ready), out, None)
                 output = reply.outputs.get("normalize")
                 if not isinstance(output, protocol.Output):
-                    return None
+                    return self._repeatable(_said(reply)) or reply.status
                 return arrays.read(Path(output.path), *expected_array(fixture, n_px, "normalize"))
-            except (Broken, arrays.Unreadable):
-                return None
+            except (Broken, arrays.Unreadable) as problem:
+                return self._repeatable(str(problem))
             finally:
                 shutil.rmtree(out, ignore_errors=True)
 
@@ -331,7 +332,7 @@ def _asked(fixture: Fixture, ready: protocol.Ready) -> list[StageId]:
 
 
 def _said(reply: protocol.Result) -> str:
-    return " ".join(reply.message.split())[:_MESSAGE]
+    return one_line(reply.message, _MESSAGE)
 
 
 class _Inputs:

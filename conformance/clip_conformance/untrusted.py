@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from clip_conformance import arrays
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 
 
 def file_of(path: Path, name: str) -> Path:

@@ -24,6 +24,7 @@ from clip_conformance.candidates.results import NotAnImage, to_array
 from clip_conformance.candidates.trials import Trial, Trials
 from clip_conformance.errors import UsageError, in_a_line
 from clip_conformance.images import open_image, samples_of
+from clip_conformance.plain import one_line
 from clip_conformance.transports.setup import Setup
 from clip_reference import Rejected
 
@@ -90,7 +91,7 @@ class Worker:
         except BaseException as error:
             text = f"{self._setup.target} cannot be set up: {in_a_line(error)}"
         fields: Any = {"protocol": protocol.VERSION} if kind is protocol.Started else {}
-        return kind(status="error", message=text, traceback=traceback.format_exc(), **fields)
+        return kind(status="error", message=text, traceback=_trace(), **fields)
 
     def _start(self) -> protocol.Started:
         setup = self._setup
@@ -168,9 +169,10 @@ class Worker:
             raise
         except BaseException as error:
             status: Any = "rejected" if isinstance(error, (Rejected, NotImplementedError)) else "error"
-            text = f"it returned {error}; {_RETURN}" if isinstance(error, NotAnImage) else in_a_line(error)
-            trace = traceback.format_exc()[-_TRACE:]
-            return protocol.Result(status=status, seq=message.seq, message=text, traceback=trace)
+            text = in_a_line(error)
+            if isinstance(error, NotAnImage):
+                text = f"it returned {one_line(str(error))}; {_RETURN}"
+            return protocol.Result(status=status, seq=message.seq, message=text, traceback=_trace())
         return protocol.Result(status="ok", seq=message.seq, outputs=outputs)
 
     def _outputs(self, message: protocol.Run, image: Image.Image) -> dict[Any, Any]:
@@ -181,6 +183,11 @@ class Worker:
         last = getattr(self._adapter, "run_last", None)
         run = last if last is not None and message.stages == ["normalize"] else self._adapter.run
         return dict(run(as_input(image, self._setup.input)))
+
+
+def _trace() -> str:
+    """Return the end of the traceback; what a candidate says in it may be no text of Unicode."""
+    return traceback.format_exc()[-_TRACE:].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _unpickled(path: Path, name: str) -> Any:

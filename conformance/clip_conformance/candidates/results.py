@@ -59,7 +59,7 @@ def to_array(result: Any, stage: StageId) -> tuple[NDArray[Any], str]:
         array, turn = np.asarray(value), False
     else:
         raise NotAnImage(f"a {type(value).__name__}, which is no image")
-    if array.dtype.kind not in "buif":
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise NotAnImage(f"an array of {array.dtype}, which is no image")
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]

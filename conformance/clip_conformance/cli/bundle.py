@@ -101,9 +101,9 @@ def _statement(path: Path, given: dict[str, Any]) -> int:
     from rich.text import Text
 
     from clip_conformance.errors import UsageError
+    from clip_conformance.plain import plain
     from clip_conformance.render import Bar
     from clip_conformance.reports import lines, statement, verify
-    from clip_conformance.reports.plain import plain
     from clip_conformance.terminal import output
 
     found = statement.read(path)
@@ -137,7 +137,7 @@ def _tell(problems: list[str], verdict: str) -> int:
     """Print what is wrong and the verdict, and return the exit status."""
     from rich.text import Text
 
-    from clip_conformance.reports.plain import one_line
+    from clip_conformance.plain import one_line
     from clip_conformance.terminal import output
 
     console = output()

@@ -15,7 +15,7 @@ from clip_conformance import arrays, png, untrusted
 from clip_conformance.errors import UsageError
 from clip_conformance.fuzzing.pictures import MODES, Picture
 from clip_conformance.fuzzing.verdict import Verdict
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 from clip_fixtures import digest
 from clip_reference import Rejected
 from clip_reference.source import open_source

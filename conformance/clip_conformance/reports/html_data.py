@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import clip_spec
 from clip_conformance.check_ids import worst_check
+from clip_conformance.plain import plain, plain_all
 from clip_conformance.records import Case, Check, CheckView, Picture, Status
 from clip_conformance.report import Report
-from clip_conformance.reports.plain import plain, plain_all
 from clip_conformance.scoring.levels import LEVELS, reaches
 from clip_fixtures import Fixture, fixtures
 

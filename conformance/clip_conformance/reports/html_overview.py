@@ -6,11 +6,11 @@ import msgspec
 
 import clip_spec
 from clip_conformance.diagnosis.show import fixes, nothing_found
+from clip_conformance.plain import plain_all
 from clip_conformance.records import Case
 from clip_conformance.render import figure
 from clip_conformance.report import Report
 from clip_conformance.reports.html_data import STATUSES, failing
-from clip_conformance.reports.plain import plain_all
 from clip_conformance.scoring.levels import LEVELS, reaches, worst
 from clip_conformance.summary import StageSummary, Summary, troubles
 from clip_fixtures import fixtures

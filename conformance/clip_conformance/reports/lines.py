@@ -13,9 +13,9 @@ import msgspec
 
 from clip_conformance import arrays, untrusted
 from clip_conformance.errors import UsageError
+from clip_conformance.plain import one_line
 from clip_conformance.records import REPORT_SCHEMA, Case, Footer, Header, Line, Picture
 from clip_conformance.report import Report
-from clip_conformance.reports.plain import one_line
 
 NAME = "report.jsonl"
 # A run of five models that fails everywhere has 4 MiB of cases and 6 of pictures.

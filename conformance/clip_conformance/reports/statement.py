@@ -9,10 +9,10 @@ import msgspec
 import clip_spec
 from clip_conformance import arrays, untrusted
 from clip_conformance.errors import UsageError
+from clip_conformance.plain import one_line
 from clip_conformance.records import Case, Count
 from clip_conformance.report import Report
 from clip_conformance.reports import lines
-from clip_conformance.reports.plain import one_line
 from clip_spec import LevelId, ScopeId, StageId
 
 NAME = "statement.json"

@@ -5,8 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from clip_conformance.plain import plain
 from clip_conformance.reports.markup import prose
-from clip_conformance.reports.plain import plain
 
 # Characters of a text.
 _ROOM = 300

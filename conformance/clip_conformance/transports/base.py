@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from clip_conformance import protocol
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 
 # Characters of what is said of a case; a candidate may have written part of them.
 _MESSAGE = 500

@@ -13,7 +13,7 @@ import numpy as np
 
 from clip_conformance import arrays, protocol
 from clip_conformance.errors import UsageError
-from clip_conformance.reports.plain import one_line
+from clip_conformance.plain import one_line
 from clip_conformance.transports.base import Broken
 from clip_conformance.transports.kept import Bounds
 from clip_conformance.transports.process import LINE_LIMIT, Process, Silent, excerpt
