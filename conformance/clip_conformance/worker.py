@@ -71,6 +71,7 @@ class Worker:
 
     def __init__(self, setup: Setup, lane: Path) -> None:
         self._setup = setup
+        self._process = os.getpid()
         # Is there while the candidate is tried; where it is left, the candidate ended the process by that.
         self._trying = lane / "trying"
         self._object: Any = None
@@ -92,6 +93,11 @@ class Worker:
             text = f"{self._setup.target} cannot be set up: {in_a_line(error)}"
         fields: Any = {"protocol": protocol.VERSION} if kind is protocol.Started else {}
         return kind(status="error", message=text, traceback=_trace(), **fields)
+
+    def leave_to_parent(self) -> None:
+        """End this process where the candidate forked, and both came back: one writes, and answers."""
+        if os.getpid() != self._process:
+            os._exit(0)
 
     def _start(self) -> protocol.Started:
         setup = self._setup
@@ -144,7 +150,7 @@ class Worker:
         finally:
             if hasattr(signal, "setitimer"):
                 signal.setitimer(signal.ITIMER_REAL, 0)
-        self._trying.unlink()
+        self._trying.unlink(missing_ok=True)
 
     def _run(self, message: protocol.Run) -> protocol.Result:
         assert self._adapter is not None
@@ -162,6 +168,7 @@ class Worker:
                     array, mode = to_array(results[stage], stage)
                     if array.nbytes > arrays.LARGEST:
                         raise NotAnImage(f"an array of the shape {list(array.shape)}, which is more than is read")
+                    self.leave_to_parent()
                     path = Path(message.out) / f"{stage}.npy"
                     arrays.write(path, array)
                     outputs[stage] = protocol.Output(path=str(path), mode=mode)
@@ -237,13 +244,11 @@ def cpu() -> str:
 def serve(setup: Setup, lane: Path, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer messages until Stop or the end of input."""
     worker = Worker(setup, lane)
-    process = os.getpid()
     decode = msgspec.json.Decoder(protocol.Message | Trial)
     for line in requests:
         message = decode.decode(line)
         reply = msgspec.json.encode(worker.answer(message)) + b"\n"
-        if os.getpid() != process:
-            os._exit(0)  # the candidate forked, and both came back
+        worker.leave_to_parent()
         replies.write(reply)
         replies.flush()
         if isinstance(message, protocol.Stop):

@@ -49,6 +49,19 @@ def inter_cubic(image: Image.Image) -> Tensor:
     return _finish(_middle(_resized(image, "INTER_CUBIC")))
 
 
+@listed(
+    SINGLES,
+    "resize",
+    "filter-box cubic-a-0.75",
+    needs="cv2",
+    minor="no-antialias edge-replicated float-between-passes",
+)
+def area_or_cubic(image: Image.Image) -> Tensor:
+    """As OpenCV's documentation advises: one way to shrink, another to enlarge."""
+    shrinks = min(image.size) > 224
+    return _finish(_middle(_resized(image, "INTER_AREA" if shrinks else "INTER_CUBIC")))
+
+
 @listed(SINGLES, "resize", "filter-bilinear no-antialias", needs="cv2", minor="float-between-passes")
 def inter_linear(image: Image.Image) -> Tensor:
     """The default of cv2.resize."""

@@ -104,6 +104,12 @@ def letterbox_grey(image: Image.Image) -> Tensor:
     return _tensor(Image.fromarray(canvas))
 
 
+@listed(SINGLES, "resize", "letterbox", minor="rgb-first")
+def image_ops_pad(image: Image.Image) -> Tensor:
+    work = image.convert("RGB") if image.mode != "RGB" else image
+    return _tensor(ImageOps.pad(work, (SIDE, SIDE), color=(255, 255, 255)))
+
+
 @listed(SINGLES, "resize", "letterbox")
 def expanded_to_square(image: Image.Image) -> Tensor:
     """LLaVA's expand2square with the mean colour, then a plain resize. RGB only."""

@@ -127,6 +127,13 @@ def stb_default(image: Image.Image) -> Tensor:
     return _write(resample(_read(image), mitchell_netravali(1 / 3, 1 / 3)))
 
 
+@listed(SINGLES, "resize", "filter-mitchell")
+def stb_by_direction(image: Image.Image) -> Tensor:
+    """stb_image_resize: Mitchell to shrink, Catmull-Rom to enlarge."""
+    shrinks = min(image.size) > N
+    return _write(resample(_read(image), mitchell_netravali(1 / 3, 1 / 3) if shrinks else cubic(-0.5)))
+
+
 @listed(SINGLES, "resize", "filter-bspline")
 def magick_cubic(image: Image.Image) -> Tensor:
     return _write(resample(_read(image), mitchell_netravali(1.0, 0.0)))

@@ -21,6 +21,7 @@ _MODES: dict[str, tuple[str, ...]] = {
     "bands": ("YCbCr", "HSV"),
     "alpha_of": _ALPHA,
     "deep": GREYS,
+    "deep_of": GREYS,
     "premultiplied": ("RGBa",),
     "blend": _ALPHA,
     "alpha": _ALPHA,
@@ -80,9 +81,12 @@ def signature(variant: Variant, given: Picture, n_px: int) -> Hashable:
 
 
 # Said in other words by a signature, or no part of the image.
-_SAID = ("size_rule", "target", "crop", "pad", "channels")
+_SAID = ("size_rule", "target", "crop", "pad_offset", "pad", "channels")
 # What does nothing where nothing is resized, and where both sides grow.
-_KERNEL = ("filter", "cubic_a", "antialias", "alignment", "edge", "prefilter", "light", "passes", "between", "samples")
+_KERNEL = (
+    *("filter", "enlarging", "cubic_a", "antialias", "alignment", "edge", "prefilter", "light"),
+    *("passes", "between", "samples"),
+)
 _SHRINKING = ("antialias", "prefilter", "equal_size")
 
 

@@ -24,9 +24,17 @@ def to_rgb(variant: Variant, given: Picture, plane: NDArray[Any]) -> Floats:
         over = laid_over(variant, replace(given, samples=plane))
         mode, plane = over.mode, over.samples
     rgb = _converted(variant, mode, plane, given.palette)
-    if variant.grey == "luma":
-        rgb = np.repeat(np.floor(rgb @ LUMA + 0.5)[..., None], 3, axis=-1)
+    if variant.grey != "no":
+        grey = rgb.sum(axis=-1) / 3 if variant.grey == "average" else rgb @ LUMA
+        if variant.grey != "luma in floats":
+            grey = np.floor(grey + 0.5)
+        rgb = np.repeat(grey[..., None], 3, axis=-1)
     return rgb
+
+
+def deep(variant: Variant, mode: str) -> str:
+    """Return how a variant brings a mode of more than 8 bits to 8."""
+    return variant.deep if mode in GREYS and (variant.deep_of == "all" or mode != "I") else "clipped"
 
 
 def _converted(variant: Variant, mode: str, plane: NDArray[Any], palette: NDArray[np.uint8] | None) -> Floats:
@@ -44,7 +52,7 @@ def _converted(variant: Variant, mode: str, plane: NDArray[Any], palette: NDArra
     if mode == "CMYK" and variant.cmyk != "product":
         inks = floats[..., :3] + (floats[..., 3:] if variant.cmyk == "naive" else 0.0)
         return 255 - np.minimum(inks, 255)
-    if mode in GREYS and variant.deep != "clipped":
+    if deep(variant, mode) != "clipped":
         whole = plane.astype(np.int64)
         grey = whole & 255 if variant.deep == "wrapped" else np.clip(whole >> 8, 0, 255)
         return np.repeat(grey[..., None].astype(np.float64), 3, axis=-1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_conformance.diagnosis.colours import GREYS, LUMA, laid_over, to_rgb
+from clip_conformance.diagnosis.colours import LUMA, deep, laid_over, to_rgb
 from clip_conformance.diagnosis.picture import Picture, with_transparency
 from clip_conformance.diagnosis.variant import CANON, Variant
 
@@ -100,7 +100,7 @@ def _made(variant: Variant, given: Picture) -> Picture:
         beside = variant.alpha_of == "bands" or (variant.alpha_of != "all" and given.in_palette)
         given = laid_over(variant, given if beside else with_transparency(given))
     first = variant.convert_when == "first" or (variant.palette == "expanded" and given.mode == "P")
-    if given.mode != "RGB" and (first or (variant.deep == "scaled first" and given.mode in GREYS)):
+    if given.mode != "RGB" and (first or deep(variant, given.mode) == "scaled first"):
         rgb = to_rgb(variant, given, given.samples)
         given = Picture("RGB", np.clip(rgb, 0, 255).astype(np.uint8), background=given.background)
     return given

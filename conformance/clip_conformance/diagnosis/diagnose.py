@@ -1,5 +1,6 @@
 """The diagnosis of a run: findings, how much they reproduce, and the recovered pipeline beside the canon."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from clip_fixtures import fixtures
 # The parts of all cases, and of those that are not the canon's bits, that a diagnosis has to reproduce to be called
 # one; below the last it is not even a guess.
 _ALL, _DIFFERING, _GUESS = 0.95, 0.85, 0.25
+# Cases of a mode by which it counts.
+_SOME = 3
 # LSB, and the part of a candidate's own deviation: what is left of a case that a guess comes near to.
 _NEAR, _LEFT = 1.0, 0.1
 # Unexplained cases that are named.
@@ -79,6 +82,12 @@ class Diagnosis:
         )
         return near / max(len(own), 1)
 
+    def _missing_modes(self) -> set[str]:
+        """Return the modes of which no case is reproduced: something else happens to them."""
+        cases = [(fixtures()[trial.slug].mode, trial.reproduced) for _, proof in self._proofs for trial in proof.trials]
+        count = Counter(mode for mode, _ in cases)
+        return {mode for mode in count if count[mode] >= _SOME} - {mode for mode, reproduced in cases if reproduced}
+
     def _stated(self, found: Identified, beside: list[Finding]) -> tuple[list[Finding], Recovered]:
         compared = sum(proof.compared for _, proof in self._proofs)
         reproduced = sum(proof.reproduced for _, proof in self._proofs)
@@ -93,7 +102,7 @@ class Diagnosis:
         findings = [_finding(move, residual, explained, found) for move in _once(found.chosen)]
         jpeg = _jpeg_alone([trial.slug for _, trial in left])
         verdict: Literal["reproduced", "guess", "unknown"] = "unknown"
-        if findings and reproduced >= _ALL * compared and explained >= _DIFFERING:
+        if findings and reproduced >= _ALL * compared and explained >= _DIFFERING and not self._missing_modes():
             verdict = "reproduced"
         elif (findings and max(explained, self._near()) >= _GUESS) or jpeg:
             verdict = "guess"

@@ -75,7 +75,7 @@ def shape(variant: Variant, size: Size, n_px: int) -> tuple[int, int]:
 def _crop_offset(variant: Variant, length: int, n_px: int) -> int:
     margin = length - n_px
     if margin < 0:
-        return -(-margin // 2)
+        return -round(-margin / 2) if variant.pad_offset == "half even" else -(-margin // 2)
     if variant.crop.startswith(("floor", "fractional")):
         return margin // 2
     if variant.crop == "half up":

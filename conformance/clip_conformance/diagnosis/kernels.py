@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,7 @@ class Sampling:
     """How one axis is sampled; the fields are those of `Variant`. `fixed` weights have 22 fraction bits."""
 
     filter: str
+    enlarging: str
     cubic_a: float
     antialias: bool
     alignment: str
@@ -152,6 +153,8 @@ def bands(axis: Axis, sampling: Sampling, first: int, last: int) -> tuple[Band, 
 def _taps(axis: Axis, sampling: Sampling, x: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
     """Return the input positions and weights of outputs x, both [outputs, taps]."""
     scale = axis.extent / axis.out
+    if scale < 1 and sampling.enlarging != "the same":
+        sampling = replace(sampling, filter=sampling.enlarging)
     if sampling.filter in _AREAS:
         at, weights = _AREAS[sampling.filter](axis.begin + x.astype(np.float64) * scale, scale)
         return _inside(at, weights, axis.length, sampling.edge)

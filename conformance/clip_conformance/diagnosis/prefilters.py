@@ -20,7 +20,8 @@ def prefiltered(read: Reader, geometry: Geometry, how: str) -> tuple[Reader, Geo
         return read, geometry
     if how == "gaussian":
         return (lambda *box: _blurred(read, geometry, *box)), geometry
-    factors = [max(int(axis.extent / axis.out / int(how[-1])), 1) for axis in (geometry.x, geometry.y)]
+    gap = float(how.removeprefix("reduced "))
+    factors = [max(int(axis.extent / axis.out / gap), 1) for axis in (geometry.x, geometry.y)]
     if factors == [1, 1]:
         return read, geometry
     x, y = (

@@ -38,7 +38,13 @@ def resample(read: Reader, geometry: Geometry, window: Box, variant: Variant, to
     light = variant.light if top == 255 else "stored"
     read, geometry = prefiltered(read, geometry, variant.prefilter)
     sampling = Sampling(
-        variant.filter, variant.cubic_a, variant.antialias, variant.alignment, variant.edge, fixed=top == 255
+        variant.filter,
+        variant.enlarging,
+        variant.cubic_a,
+        variant.antialias,
+        variant.alignment,
+        variant.edge,
+        fixed=top == 255,
     )
     x, y = geometry.x, geometry.y
     upright = variant.passes in _VERTICAL and _VERTICAL[variant.passes](x.length, y.length, x.out, y.out)

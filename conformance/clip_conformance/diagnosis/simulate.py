@@ -124,6 +124,8 @@ def _positions(variant: Variant, axis: Axis) -> NDArray[Any]:
         return axis.begin + (outputs + 0.5) * scale
     if variant.nearest == "floored":
         return outputs * scale
+    if variant.nearest == "floored in integers":
+        return outputs * axis.length // axis.out
     steps = np.full(axis.out, float(np.float32(axis.length)) / axis.out)
     steps[0] /= 2
     return np.add.accumulate(steps)

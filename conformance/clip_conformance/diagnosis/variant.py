@@ -39,11 +39,12 @@ class Variant:
         "cubic", "nearest", "box", "area", "coverage", "pool", "linear", "hamming", "lanczos", "lanczos2", "lanczos4",
         "mitchell", "bspline", "magic 2013", "magic 2021", "spline", "lagrange",
     ] = "cubic"  # fmt: skip
+    enlarging: Literal["the same", "cubic", "linear"] = "the same"
     cubic_a: float = _CANON.cubic_a
     antialias: bool = True
     alignment: Literal["half pixel", "corner", "origin", "shifted up"] = "half pixel"
     edge: Literal["cut", "replicated", "reflected", "mirrored", "black"] = "cut"
-    prefilter: Literal["none", "gaussian", "reduced 1", "reduced 2", "reduced 3"] = "none"
+    prefilter: Literal["none", "gaussian", "reduced 1", "reduced 1.5", "reduced 2", "reduced 3"] = "none"
     light: Literal["stored", "linear 2.2", "linear srgb"] = "stored"
     # resize: arithmetic
     passes: Literal[
@@ -53,7 +54,9 @@ class Variant:
     samples: Literal["rounded", "truncated", "wrapped", "cast", "float", "unclipped"] = "rounded"
     # resize: modes
     premultiply: Literal["resized", "never"] = "resized"
-    nearest: Literal["accumulated", "centred", "centred in integers", "floored"] = "accumulated"
+    nearest: Literal[
+        "accumulated", "centred", "centred in integers", "floored", "floored in integers"
+    ] = "accumulated"  # fmt: skip
     palette: Literal["nearest", "interpolated", "expanded"] = "nearest"
     bilevel: Literal["nearest", "interpolated", "unscaled"] = "nearest"
     # center_crop
@@ -62,6 +65,7 @@ class Variant:
         "fractional, float", "none",
     ] = "half even"  # fmt: skip
     crop_when: Literal["after", "before", "before, floored", "before, fractional"] = "after"
+    pad_offset: Literal["floor", "half even"] = "floor"
     pad: str = "black"  # grey, white, mean, or "R G B" in LSB
     # convert_rgb
     convert_when: Literal["last", "first"] = "last"
@@ -73,9 +77,10 @@ class Variant:
     cmyk: Literal["product", "naive", "bands"] = "product"
     bands: Literal["converted", "taken"] = "converted"
     deep: Literal["clipped", "scaled", "scaled first", "wrapped"] = "clipped"
+    deep_of: Literal["all", "16 bits"] = "all"
     premultiplied: Literal["divided", "kept"] = "divided"
     channels: Literal["rgb", "bgr", "rbg", "grb", "gbr", "brg"] = "rgb"
-    grey: Literal["no", "luma"] = "no"
+    grey: Literal["no", "luma", "luma in floats", "average"] = "no"
     # to_tensor
     scale: float = _CANON.max_value
     offset: float = 0.0
@@ -120,6 +125,7 @@ def _fields() -> dict[str, Field]:
             "target": "short side",
             "equal_size": "an image of the right size",
             "filter": "filter",
+            "enlarging": "filter where a side grows",
             "cubic_a": "a",
             "antialias": "antialias",
             "alignment": "alignment",
@@ -134,7 +140,12 @@ def _fields() -> dict[str, Field]:
             "palette": "mode P",
             "bilevel": "mode 1",
         },
-        "center_crop": {"crop": "crop offset", "crop_when": "crop, of the resize", "pad": "padding"},
+        "center_crop": {
+            "crop": "crop offset",
+            "crop_when": "crop, of the resize",
+            "pad_offset": "offset in the padding",
+            "pad": "padding",
+        },
         "convert_rgb": {
             "convert_when": "conversion to RGB",
             "alpha": "alpha",
@@ -145,6 +156,7 @@ def _fields() -> dict[str, Field]:
             "cmyk": "CMYK",
             "bands": "YCbCr, HSV",
             "deep": "16 and 32 bits",
+            "deep_of": "which of them",
             "premultiplied": "RGBa",
             "channels": "channel order",
             "grey": "grey",

@@ -27,6 +27,8 @@ _ENOUGH = 64
 # Pins whose float end is that of the noise, but where it depends on the image; slopes within so much are the same.
 _OTHERS, _SAME = ("pin-gradient", "pin-values"), 0.02
 _FLATS = {0: "pin-black", 128: "pin-grey", 255: "pin-white"}
+# Pins of one colour that is not grey, and LSB after which it is another one.
+_COLOURED, _ANOTHER = ("pin-red", "pin-green", "pin-blue", "pin-mean"), 3.0
 # Enough to tell the float end, the crop and the resize of a black box apart.
 PROBES = (
     *(_NOISE, *_FLATS.values(), "pin-gradient"),
@@ -102,7 +104,7 @@ class _BlackBox:
         found |= set(self._lens.faults)
         if self._lens.spatial:
             # Whatever comes after inherits a resize that does not leave a finished image alone.
-            return {*found, "resize"}
+            return {*found, "convert_rgb" if self._mixes() else "resize"}
         if not self._lens.faults and any(case.pins == "normalize" for case in self._failing):
             # The right slope and offset, only less precisely.
             found.add("normalize")
@@ -149,6 +151,19 @@ class _BlackBox:
             image = np.asarray(source_of(fixtures()[case.fixture], self._n_px))
             other = lenses.recover(image, self._final(case.fixture), {})
             if other is not None and np.abs(other.slope / self._lens.slope - 1).max() > _SAME:
+                return True
+        return False
+
+    def _mixes(self) -> bool:
+        """Return whether an image of one colour comes out in one other colour, which no resize does."""
+        for case in self._failing:
+            image = self._image(case) if case.fixture in _COLOURED else None
+            if image is None:
+                continue
+            edge = self._n_px // 4
+            inner = image[edge:-edge, edge:-edge].reshape(-1, 3)
+            away = np.abs(inner - np.asarray(source_of(fixtures()[case.fixture], self._n_px))[edge, edge])
+            if np.ptp(inner, axis=0).max() < 1.0 and away.max() > _ANOTHER:
                 return True
         return False
 
