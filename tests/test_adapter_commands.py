@@ -62,7 +62,7 @@ def test_smoke_points_at_the_crop(tmp_path):
         (("smoke", "cmd:./none"), "cannot be started"),
         (("smoke", bank("sound"), "--model", "all"), "smoke takes one model"),
         (("smoke", f"{CANDIDATES}:ResizeAlone"), "has no stage normalize"),
-        (("replay", "."), "has no transcript.jsonl"),
+        (("replay", "."), "transcript.jsonl cannot be read: No such file"),
         (("verify", "."), "is no whole bundle"),
         (("export", "a-file"), "a-file is a file; name a new folder"),
         (("export", "new", "--select", "zz"), "no fixture matches 'zz'"),

@@ -245,13 +245,15 @@ def test_a_graph_that_fails_on_an_image_is_still_a_candidate(tmp_path):
         adapter.run(Image.new("RGB", (5, 5)))
 
 
-def test_an_output_that_is_no_tensor_is_a_usage_error(tmp_path):
+def test_an_output_that_is_no_tensor_is_an_error_of_each_case(tmp_path):
     model = parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 18]> g (uint8[h,w,3] image) => (seq(float[a,b,c]) normalize)'
         "{ f = Cast<to = 1>(image) normalize = SequenceConstruct(f, f) }"
     )
-    with pytest.raises(UsageError, match="a list of 2 items; return one image"):
-        check(f"onnx:{written(tmp_path, model)}", scopes=["arrays"], select=["pin-noise"], jobs=1)
+    report = check(f"onnx:{written(tmp_path, model)}", scopes=["arrays"], select=["pin-noise"], jobs=1)
+    (case,) = report.cases
+    assert case.status == "error"
+    assert "a list of 2 items; return one image" in case.message
 
 
 def test_a_defect_of_the_lint_costs_no_candidate(exact, monkeypatch):

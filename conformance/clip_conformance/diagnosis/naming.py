@@ -19,7 +19,7 @@ _NEAR = 0.02
 _NEAR_HALF = 0.3
 # How many mistakes of the float end's numbers are told apart at once.
 _MOST = 3
-_MISTYPED = "constants-mistyped"
+_MISTYPED, _SHARED = "constants-mistyped", "std-shared"
 
 
 def name_float_end(lens: Lens, precision: str) -> tuple[Variant, tuple[Move, ...]]:
@@ -99,7 +99,8 @@ def _mistyped(lens: Lens) -> tuple[Variant, tuple[Move, ...]]:
             kept = replace(variant, mean=_triple(values[:3]), std=_triple(values[3:]), constants="rgb")
             best = right, kept, chosen
     assert best is not None
-    fault = next(fault for fault in clip_spec.faults() if fault.id == _MISTYPED)
+    shared = len(set(best[1].std)) == 1 and best[1].mean == CANON.mean
+    fault = next(fault for fault in clip_spec.faults() if fault.id == (_SHARED if shared else _MISTYPED))
     change = {"mean": best[1].mean, "std": best[1].std}
     return best[1], (*best[2], Move(fault, change))
 

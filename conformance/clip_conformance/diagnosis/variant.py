@@ -39,7 +39,7 @@ class Variant:
         "cubic", "nearest", "box", "area", "coverage", "pool", "linear", "hamming", "lanczos", "lanczos2", "lanczos4",
         "mitchell", "bspline", "magic 2013", "magic 2021", "spline", "lagrange",
     ] = "cubic"  # fmt: skip
-    enlarging: Literal["the same", "cubic", "linear"] = "the same"
+    enlarging: Literal["the same", "cubic"] = "the same"
     cubic_a: float = _CANON.cubic_a
     antialias: bool = True
     alignment: Literal["half pixel", "corner", "origin", "shifted up"] = "half pixel"

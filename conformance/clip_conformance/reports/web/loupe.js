@@ -109,8 +109,10 @@ function loupe(frames, look) {
   for (const frame of frames) {
     frame.addEventListener("pointermove", (event) => state.pinned || follow(event, frame));
     frame.addEventListener("click", (event) => {
-      state.pinned = !state.pinned || event.pointerType === "touch";
-      follow(event, frame);
+      const touched = event.pointerType === "touch";
+      // The pixel under the mouse is known, and more exactly: a click may come in whole pixels.
+      if (state.pinned || touched) follow(event, frame);
+      state.pinned = !state.pinned || touched;
     });
     frame.addEventListener("keydown", (event) => {
       const step = STEPS[event.key];
