@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clip_conformance import check, engine
 from clip_conformance.candidates.results import to_array
+from clip_conformance.diagnosis import diagnose
 from clip_conformance.diagnosis.diagnose import Diagnosis
 from clip_conformance.diagnosis.evidence import Evidence
 from clip_conformance.diagnosis.float_end import line
@@ -111,7 +112,7 @@ class Recorded(Diagnosis):
 def recording() -> Iterator[None]:
     """Let the engine make diagnoses that can be looked into: `Recorded.last` is the last one."""
     Recorded.last = None
-    with patch.object(engine, "Diagnosis", Recorded):
+    with patch.object(diagnose, "Diagnosis", Recorded):
         yield
 
 
