@@ -97,7 +97,7 @@ def test_accepting_shows_where_the_canon_refuses():
 def test_a_stale_document_is_found(tmp_path, monkeypatch):
     matrix = {"squash": {fixture.slug: Cell("divergent", 7.0) for fixture in subjects.images()}, ACCEPTING: {}}
     matrix[ACCEPTING] = {fixture.slug: Cell("exact", 0.0) for fixture in subjects.images()}
-    monkeypatch.setattr(kill_matrix, "measure", lambda variants, chosen: matrix)
+    monkeypatch.setattr(kill_matrix, "measure_on_all_cores", lambda variants, chosen: matrix)
     monkeypatch.setattr(kill_matrix, "surviving_ways", lambda matrix: [])
     monkeypatch.setattr(kill_matrix, "folder", lambda: tmp_path)
     run = CliRunner().invoke
@@ -116,3 +116,12 @@ def test_a_stale_document_is_found(tmp_path, monkeypatch):
     stale = run(kill_matrix.main, [])
     assert stale.exit_code == 1
     assert "(8)" in stale.output
+
+
+def test_all_cores_find_what_one_finds():
+    chosen = [fixtures()[slug] for slug in ("pin-values", "crop-right-3", "jpeg-truncated", "down-333-noise")]
+    every = subjects.simulated()
+    variants = {fault: every[fault] for fault in ("squash", "crop-floor", ACCEPTING)}
+    together = kill_matrix.measure_on_all_cores(variants, chosen)
+    assert together == measure(variants, chosen)
+    assert [list(cells) for cells in together.values()] == [list(cells) for cells in measure(variants, chosen).values()]
