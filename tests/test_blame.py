@@ -9,7 +9,7 @@ import faulty
 from clip_conformance import check
 from clip_conformance.scoring import lens
 from clip_fixtures import build, fixtures
-from clip_reference import preprocess
+from clip_reference import preprocess, trace
 
 # Enough fixtures to tell the stages apart, few enough to try every mistake.
 FIXTURES = (
@@ -100,3 +100,14 @@ def test_low_precision_at_the_end_is_not_put_on_the_resize():
 def test_photographs_alone_are_enough_to_tell_the_float_end(change, blame):
     report = check(faulty.Pipeline(**change), select=["photo-*"], jobs=1)
     assert report.summary.blame == blame
+
+
+def brightest(image):
+    """Mixes the channels as no known mistake does."""
+    crop = trace(image).convert_rgb
+    return preprocess(np.repeat(crop.max(axis=2, keepdims=True), 3, axis=2))
+
+
+def test_mixed_up_colours_are_blamed_on_the_conversion():
+    report = check(brightest, scopes=["arrays"], select=["pin-*"], jobs=1, diagnose=False)
+    assert report.summary.blame == ["convert_rgb"]
