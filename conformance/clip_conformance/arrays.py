@@ -1,6 +1,5 @@
 """Arrays between processes: the .npy files that the runner writes, and the outputs that it reads but does not trust."""
 
-import io
 import os
 import re
 import stat
@@ -21,14 +20,16 @@ from clip_conformance.plain import one_line
 MAGIC = b"\x93NUMPY"
 # Bytes of an array of a shape that is not the canon's.
 LARGEST = 64 << 20
-_HEADERS = {(1, 0): ("<H", npy.read_array_header_1_0), (2, 0): ("<I", npy.read_array_header_2_0)}
+# How the length of a header is written, by the version of the format.
+_LENGTHS = {(1, 0): "<H", (2, 0): "<I"}
 # Bytes of a header, and axes; what numpy writes for an image has 118 and 4 at most.
 _HEADER, _AXES = 4096, 8
-# What is given to numpy, which evaluates a header as an expression of Python: three keys, texts, whole numbers.
-_TEXT = re.compile(
-    rb""" *\{ *(?:(?:'\w+'|"\w+") *: *"""
-    rb"""(?:'[^'\\\n]*'|"[^"\\\n]*"|True|False|\( *(?:\d+ *, *)*(?:\d+ *)?\)) *(?:, *)?)+\} *\n?"""
-)
+# A header is an expression of Python. It is read here and not evaluated, as numpy does it: what an expression costs has
+# no bound, and Python 3.11 cannot build two syntax trees at once, in two threads (python/cpython#106905).
+_BRACES = re.compile(r" *\{(.*)\} *\n?")
+_ENTRY = re.compile(r""" *(['"])(\w+)\1 *: *('[^'\\]*'|"[^"\\]*"|True|False|\([\d, ]*\)) *(?:,|$)""")
+_DTYPE = re.compile(r"""(['"])([<>|=]?[A-Za-z?]\d{0,4})\1""")
+_SHAPE = re.compile(r"\( *(?:\d+ *,(?: *\d+ *,)* *(?:\d+ *)?)?\)")
 _HINTS = {
     ("float32", 0.25): "one byte a sample: uint8 where float32 is wanted",
     ("float32", 0.5): "two bytes a sample: float16 where float32 is wanted",
@@ -124,31 +125,49 @@ def opened(path: Path) -> Iterator[tuple[BufferedReader, int]]:
 def _header(file: BufferedReader, size: int) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]:
     """Return shape, order and type of a .npy file, of which the samples alone are left to read."""
     version = (*file.read(2),)
-    if version not in _HEADERS:
+    if version not in _LENGTHS:
         raise Unreadable(f"a .npy file of version {'.'.join(map(str, version))}; write 1.0")
-    length, read_header = _HEADERS[version]
-    prefix = file.read(calcsize(length))
-    if len(prefix) < calcsize(length) or unpack(length, prefix)[0] > _HEADER:
+    prefix = file.read(calcsize(_LENGTHS[version]))
+    length = unpack(_LENGTHS[version], prefix)[0] if len(prefix) == calcsize(_LENGTHS[version]) else _HEADER + 1
+    text = file.read(min(length, _HEADER))
+    if len(text) != length:
         raise Unreadable(f"no readable .npy header: it is cut off, or longer than {_HEADER} bytes")
-    text = file.read(_HEADER)
-    if _TEXT.fullmatch(text[: unpack(length, prefix)[0]]) is None:
-        raise Unreadable("no readable .npy header: something else than texts, whole numbers, True and False")
-    try:
-        found, fortran, dtype = read_header(io.BytesIO(prefix + text))
-    except Exception as error:  # numpy evaluates it as an expression of Python
-        raise Unreadable(f"no readable .npy header: {one_line(str(error), 120)}") from None
+    found, fortran, dtype = _described(text.decode("latin-1"))
     if dtype.hasobject:
         raise Unreadable("an array of Python objects, which is never loaded")
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise Unreadable(f"an array of {one_line(str(dtype))}, which is no image")
     if len(found) > _AXES or any(not 0 <= side < 1 << 60 for side in found):
         raise Unreadable(f"an array of {len(found)} axes, or of impossible sides, which is no image")
-    offset = len(MAGIC) + len(version) + len(prefix) + unpack(length, prefix)[0]
+    offset = len(MAGIC) + len(version) + len(prefix) + length
     promised = prod(found) * dtype.itemsize
     if promised != size - offset:
         raise Unreadable(f"{size - offset} bytes of samples, where its header promises {promised}")
-    file.seek(offset)
     return found, "F" if fortran else "C", dtype
+
+
+def _described(text: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether the order is Fortran's, and type from the text of a .npy header."""
+    inside = _BRACES.fullmatch(text)
+    entries: dict[str, str] = {}
+    rest = inside[1].rstrip(" ") if inside else "?"
+    while rest:
+        entry = _ENTRY.match(rest)
+        if entry is None or entry[2] in entries:
+            raise Unreadable("no readable .npy header: something else than texts, whole numbers, True and False")
+        entries[entry[2]], rest = entry[3], rest[entry.end() :]
+    if entries.keys() != {"descr", "fortran_order", "shape"}:
+        raise Unreadable("no readable .npy header: its keys are not descr, fortran_order and shape")
+    descr, shape = _DTYPE.fullmatch(entries["descr"]), _SHAPE.fullmatch(entries["shape"])
+    if shape is None or entries["fortran_order"] not in ("True", "False"):
+        raise Unreadable("no readable .npy header: shape is no tuple of whole numbers, or fortran_order no bool")
+    try:
+        dtype = np.dtype(descr[2]) if descr else None
+    except TypeError:
+        dtype = None
+    if dtype is None:
+        raise Unreadable(f"no readable .npy header: {one_line(entries['descr'])} is no type of numbers")
+    return tuple(int(side) for side in re.findall(r"\d+", entries["shape"])), entries["fortran_order"] == "True", dtype
 
 
 def _samples(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_conformance import arrays
 from clip_conformance.cases import case_id, source_of
 from clip_conformance.diagnosis.picture import Picture, Pictures
 from clip_conformance.diagnosis.variant import CANON, Variant
@@ -58,7 +59,7 @@ class Evidence:
     def tensor(self, slug: str) -> NDArray[Any]:
         """Return the candidate's final tensor of a case that differs."""
         path = self.finals[case_id(self.fixture(slug), self.n_px)]
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+        return arrays.load(path, arrays.LARGEST)
 
     def is_image(self, slug: str, layout: str = "") -> bool:
         """Return whether a case's tensor has rows, columns and three channels, of numbers that mean something.
@@ -73,7 +74,8 @@ class Evidence:
 
     def _found_channels(self, slug: str) -> set[int]:
         path = self.finals[case_id(self.fixture(slug), self.n_px)]
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        described = arrays.layout(path)
+        shape = described[0] if described else ()
         if len(shape) != 3 or max(shape) > _SIDE:
             return set()
         with np.errstate(all="ignore"):
