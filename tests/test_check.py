@@ -226,3 +226,17 @@ def test_an_object_whose_module_the_worker_lacks_says_what_to_do(monkeypatch):
 def test_where_nothing_but_the_float_end_acts_its_own_bounds_hold():
     report = run("slightly_off_here_and_there", select=["pin-noise", "crop-right-3"])
     assert [case.level for case in report.cases] == ["close", "equivalent"]
+
+
+def test_what_a_candidate_registers_for_its_end_is_called(tmp_path):
+    (tmp_path / "leaves.py").write_text(
+        "import atexit, pathlib, sys, clip_reference\n"
+        "preprocess = clip_reference.preprocess\n"
+        f"atexit.register(lambda: pathlib.Path({str(tmp_path / 'left')!r}).write_text('yes'))\n"
+        f"class Kept:\n    def __del__(self):\n        open({str(tmp_path / 'apart')!r}, 'w')\n"
+        "kept = Kept()\n"
+    )
+    assert check(f"{tmp_path / 'leaves.py'}:preprocess", select=FEW, jobs=1).passed
+    assert (tmp_path / "left").read_text() == "yes"
+    # Its modules are not taken apart, which takes torch a second.
+    assert not (tmp_path / "apart").exists()
