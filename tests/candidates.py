@@ -189,3 +189,11 @@ def slightly_off_here_and_there(image):
     tensor = clip_reference.preprocess(image).copy()
     tensor[:, ::15, ::15] += np.float32(1e-5)
     return tensor
+
+
+def square(image):
+    return np.zeros((3, 100, 100), np.float32)
+
+
+def says_html(image):
+    raise ValueError("<b>no</b>")

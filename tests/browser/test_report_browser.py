@@ -1,13 +1,7 @@
-"""report.html in a browser, from a file: what a person sees, by pointer, by keys, on a wide and a narrow screen.
-
-Debian's chromium through Playwright. Without them the tests skip, or fail where CLIP_BROWSER=all is set.
-"""
+"""report.html in a browser, from a file: what a person does with it, by pointer and by keys."""
 
 import base64
 import io
-import itertools
-import os
-import shutil
 import zlib
 
 import msgspec
@@ -15,32 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import candidates
-from clip_conformance import check
 from clip_conformance.report import Report
-from clip_conformance.reports import html
+from pages import expect, needs_a_browser, wait_for_pictures
 from test_report_html import HOSTILE, made_up
 
-CHROMIUM = shutil.which("chromium") or ""
-try:
-    from playwright.sync_api import expect, sync_playwright
-except ImportError:
-    sync_playwright = None
-missing = [name for name, there in (("playwright", sync_playwright), ("chromium", CHROMIUM)) if not there]
-if missing and os.environ.get("CLIP_BROWSER") == "all":
-    raise RuntimeError(f"CLIP_BROWSER=all, and {' and '.join(missing)} is missing")
-pytestmark = pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} is missing")
+pytestmark = needs_a_browser
 
-FEW = (
-    "pin-values",
-    "pin-noise",
-    "crop-right-*",
-    "empty-width",
-    "jpeg-420",
-    "sides-640x480",
-    "rgba-clear",
-    "palette-up",
-)
 CASE = "crop-right-3@224"
 # The light map of errors, as web/heat.js has it, and zero in it.
 STOPS = np.array(
@@ -48,66 +22,8 @@ STOPS = np.array(
 )
 
 
-def square(image):
-    return np.zeros((3, 100, 100), np.float32)
-
-
-def raises(image):
-    raise ValueError("<b>no</b>")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def reports():
-    return {
-        "failing": check(candidates.FloorCrop(), select=FEW, jobs=1),
-        "passing": check(candidates.sound, select=FEW, jobs=1),
-        "crashing": check(raises, select=FEW, jobs=1),
-        "another shape": check(square, select=["pin-values", "sides-640x480"], jobs=1),
-        "sizes": check(candidates.any_n_px, "all", select=["pin-values", "crop-right-3"], jobs=1),
-        "nothing": made_up(cases=0),
-    }
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a report in a page; at the end it must have asked for nothing and complained of nothing."""
-    said, asked, contexts = [], [], []
-
-    def opened(report, width=1280, theme="light", hash_=""):
-        file = tmp_path / "report.html"
-        file.write_bytes(html.render(report))
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme, offline=True)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
-        page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
-        page.goto(file.as_uri() + hash_)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert said == []
-    others = {url for url in asked if not url.startswith("data:image/png;base64,")}
-    assert others == {(tmp_path / "report.html").as_uri()}
-
-
 def shown(page):
     return page.locator("#table .open").all_text_contents()
-
-
-def wait_for_pictures(page):
-    page.wait_for_selector("#heat, .pictures img")
 
 
 # The table.
@@ -382,112 +298,3 @@ def test_hostile_text_is_shown_and_does_nothing(show):
         assert page.is_visible("#detail")
         assert page.evaluate("document.querySelectorAll('b, img, [onerror], [onfocus]').length") == 0
         assert said in page.inner_text("body")
-
-
-# How it looks.
-
-KINDS = ("failing", "passing", "crashing", "another shape", "sizes", "nothing")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [375, 768, 1280])
-def test_no_screen_scrolls_sideways(kind, width, show, reports):
-    page = show(reports[kind], width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if reports[kind].cases:
-        page.locator("#table .open").first.click()
-        assert page.evaluate("(d => d.scrollWidth - d.clientWidth)(document.getElementById('detail'))") <= 0
-
-
-CONTRAST = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return parse(getComputedStyle(document.documentElement).backgroundColor);
-  };
-  const low = new Map();
-  const scope = document.querySelector("dialog[open]") ?? document.body;
-  for (const node of scope.querySelectorAll("*")) {
-    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-    if (!own || !node.checkVisibility() || node.closest("script, style, :disabled")) continue;
-    const style = getComputedStyle(node);
-    const [a, b] = [light(parse(style.color)), light(behind(node))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) low.set(`${node.tagName} ${node.className} ${style.color}`, ratio.toFixed(2));
-  }
-  return [...low];
-}"""
-
-NAMELESS = """() => {
-  const named = (node) =>
-    node.getAttribute("aria-label") || node.getAttribute("alt") || node.textContent.trim() ||
-    document.getElementById(node.getAttribute("aria-labelledby"))?.textContent.trim() ||
-    [...(node.labels ?? [])].some((label) => label.textContent.trim());
-  return [...document.querySelectorAll("button, a, input, select, img, canvas, [role=region], [role=img], dialog, nav")]
-    .filter((node) => node.checkVisibility() && (node.matches("input, select") ? !named({ ...node, textContent: "",
-      getAttribute: (name) => node.getAttribute(name), labels: node.labels }) : !named(node)))
-    .map((node) => node.outerHTML.slice(0, 120));
-}"""
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("kind", KINDS[:4])
-def test_contrast_and_names(kind, theme, show, reports):
-    page = show(reports[kind], theme=theme)
-    assert page.evaluate(CONTRAST) == []
-    assert page.evaluate(NAMELESS) == []
-    page.locator("#table .open").first.click()
-    if kind in ("failing", "another shape"):
-        wait_for_pictures(page)
-    assert page.evaluate(CONTRAST) == []
-    assert page.evaluate(NAMELESS) == []
-    page.keyboard.press("?")
-    assert page.evaluate(CONTRAST) == []
-
-
-def test_the_theme_turns(show, reports):
-    page = show(reports["failing"], theme="dark")
-    background = "getComputedStyle(document.body).backgroundColor"
-    dark = page.evaluate(background)
-    assert page.get_attribute("#theme", "aria-pressed") == "true"
-    page.click("#theme")
-    assert page.evaluate(background) != dark
-    assert page.get_attribute("#theme", "aria-pressed") == "false"
-    page.click("#theme")
-    assert page.evaluate(background) == dark
-
-
-def test_headings_and_landmarks_are_in_order(show, reports):
-    page = show(reports["failing"])
-    levels = page.eval_on_selector_all(
-        "h1, h2, h3", "all => all.filter((h) => h.checkVisibility()).map((h) => +h.tagName[1])"
-    )
-    assert levels[0] == 1
-    assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
-    for selector in ("header", "main", "footer", "nav", "a.skip", "[role=search]"):
-        assert page.locator(selector).count() >= 1
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "cases"
-
-
-def test_without_scripts_there_is_still_the_verdict(browser, reports, tmp_path):
-    file = tmp_path / "report.html"
-    file.write_bytes(html.render(reports["failing"]))
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(file.as_uri())
-    words = page.inner_text("body")
-    assert f"Leaves the canon at {', '.join(reports['failing'].summary.blame)}." in words
-    assert "Crop offset rounded down" in words
-    assert "need JavaScript" in words
-    context.close()
