@@ -1,6 +1,7 @@
 """Digests: of the samples alone, whatever their layout in memory, and read as what they are."""
 
 import hashlib
+import json
 import struct
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import clip_spec
-from clip_fixtures import digest, goldens
+from clip_fixtures import digest, digest_of_goldens, goldens
 from clip_fixtures.goldens import path
 
 VALUES = [[1, 258, 65535], [0, 7, 513]]
@@ -47,3 +48,11 @@ def test_goldens_of_another_form_are_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(goldens.__wrapped__.__globals__, "path", lambda n_px: tmp_path / f"{n_px}.json")
     with pytest.raises(msgspec.ValidationError):
         goldens.__wrapped__(1)
+
+
+def test_the_digest_of_all_goldens_is_of_their_sorted_json():
+    """One for the same n_px in any order, and of what is in the files, in any order."""
+    content = {str(n_px): goldens(n_px) for n_px in (224, 336)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert digest_of_goldens([336, 224, 336]) == hashlib.sha256(text.encode()).hexdigest()
+    assert len({digest_of_goldens(sides) for sides in ([224], [336], [224, 336], clip_spec.sizes())}) == 4

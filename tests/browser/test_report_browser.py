@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clip_conformance.report import Report
+from clip_conformance.reports.likeness import likeness
 from pages import expect, needs_a_browser, wait_for_pictures
 from test_report_html import HOSTILE, made_up
 
@@ -256,6 +257,10 @@ def test_a_case_says_what_it_is_for_and_what_is_wrong(show, reports):
     assert page.locator("#detail table:not(.values) tbody tr").count() == len(case.checks)
     assert "Histogram of the errors" in page.get_attribute(".histogram svg", "aria-label")
     assert page.locator(".histogram rect").count() == 51
+    seen = likeness(next(picture for picture in reports["failing"].pictures if picture.case == CASE))
+    figures = page.inner_text(".histogram .figures")
+    assert f"{seen['psnr']} dB" in figures
+    assert str(seen["ssim"]) in figures
 
 
 def test_what_cannot_be_compared_says_why(show, reports):

@@ -9,6 +9,7 @@ entry fits no survivor.
 import argparse
 import contextlib
 import importlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -20,7 +21,9 @@ import tomllib
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,9 @@ PACKAGES = ("spec", "reference", "fixtures", "conformance")
 # Imported once; every mutant's process inherits them. Nothing of the project is among them.
 _WARM = ("PIL.Image", "jsonschema", "msgspec", "numpy", "skimage", "cloudpickle", "rich.console")
 
+# Mutants of a file that are run one after the other.
+_PART = 40
+
 
 @dataclass
 class Target:
@@ -54,24 +60,28 @@ class Target:
     survivors: list[Mutant] = field(default_factory=list)
 
 
+# What failed so far in this process, by file.
+_FAILURES: dict[str, Counter[str]] = {}
+
+
 def main() -> int:
     """Run what the command line asks for and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the score to this Markdown file")
     parser.add_argument("--only", default="", metavar="TEXT", help="only files with this in their path")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds after which a mutant counts as noticed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: all cores)")
     options = parser.parse_args()
     if options.write and options.only:
         parser.error("--write needs all files")
     settings = tomllib.loads(DATA.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as folder:
-        clone = Path(folder)
-        copy(clone)
+        whole = Path(folder) / "whole"
+        copy(whole)
         _warm()
-        targets = [target for target in _targets(settings, clone) if options.only in target.file]
+        targets = [target for target in _targets(settings, whole) if options.only in target.file]
         started = time.monotonic()
-        for target in targets:
-            run(target, clone, options.timeout)
+        run_all(targets, whole, options.timeout, options.jobs)
         print(f"{time.monotonic() - started:.0f} s", flush=True)
     explained, wrong = judge(targets, settings.get("equivalent", []), whole=not options.only)
     for line in wrong:
@@ -111,12 +121,31 @@ def _targets(settings: dict[str, Any], clone: Path) -> Iterator[Target]:
             yield Target(path.relative_to(clone).as_posix(), tests, mutants)
 
 
-def run(target: Target, clone: Path, timeout: float) -> None:
+def run_all(targets: list[Target], whole: Path, timeout: float, jobs: int) -> None:
+    """Run all mutants, a part of a file at a time, on a copy for each process, and fill in what became of them."""
+    parts = [
+        (target, replace(target, mutants=target.mutants[start : start + _PART]))
+        for target in targets
+        for start in range(0, len(target.mutants), _PART)
+    ]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        done = pool.map(run, [part for _, part in parts], repeat(whole), repeat(timeout))
+        for (target, part), (outcomes, survivors, said) in zip(parts, done, strict=True):
+            target.outcomes.update(outcomes)
+            target.survivors += survivors
+            print(f"{said}{target.file}: {dict(outcomes)} of {len(part.mutants)}", flush=True)
+
+
+def run(target: Target, whole: Path, timeout: float) -> tuple[Counter[str], list[Mutant], str]:
     """Run the tests of a file on it as it is, where they must pass, and on each of its mutants."""
+    clone = whole.with_name(str(os.getpid()))
+    if not clone.exists():
+        shutil.copytree(whole, clone)
+    target.failures = _FAILURES.setdefault(target.file, Counter())
     path = clone / target.file
     sound = path.read_text(encoding="utf-8")
+    said = ""
     _passes(clone, target, timeout)
-    started = time.monotonic()
     try:
         for mutant in target.mutants:
             path.write_text(mutant.text, encoding="utf-8")
@@ -124,19 +153,17 @@ def run(target: Target, clone: Path, timeout: float) -> None:
             target.outcomes[outcome] += 1
             if outcome == "survived":
                 target.survivors.append(mutant)
-                print(f"{target.file}:{mutant.line} {mutant.operator} survives")
-                print(f"  - {mutant.was}\n  + {mutant.now}", flush=True)
+                said += f"{target.file}:{mutant.line} {mutant.operator} survives\n  - {mutant.was}\n  + {mutant.now}\n"
     finally:
         path.write_text(sound, encoding="utf-8")
     _passes(clone, target, timeout)
-    seconds = time.monotonic() - started
-    print(f"{target.file}: {dict(target.outcomes)} of {len(target.mutants)} in {seconds:.0f} s", flush=True)
+    return target.outcomes, target.survivors, said
 
 
 def _passes(clone: Path, target: Target, timeout: float) -> None:
     """End the run where the tests fail on what is not broken: then they would say nothing."""
     if (outcome := _outcome(clone, target, 10 * timeout)) != "survived":
-        raise SystemExit(f"{target.file}: the tests do not pass as it is ({outcome}): {' '.join(target.tests)}")
+        raise RuntimeError(f"{target.file}: the tests do not pass as it is ({outcome}): {' '.join(target.tests)}")
 
 
 def _outcome(clone: Path, target: Target, timeout: float) -> str:

@@ -15,6 +15,7 @@ from clip_conformance.records import Case, Picture
 from clip_conformance.report import Report
 from clip_conformance.reports.html_data import case_data, failing, picture_data
 from clip_conformance.reports.html_overview import overview
+from clip_conformance.reports.likeness import likeness
 from clip_conformance.reports.pictures import badness
 
 NAME = "report.html"
@@ -60,8 +61,8 @@ def _fitting(report: Report, room: int) -> list[Picture]:
     """Return the pictures of the worst cases that fit."""
     bad = {case.id: badness(case) for case in report.cases}
     known = [picture for picture in report.pictures if picture.case in bad]
-    # What the page says of those left out.
-    room -= 1000
+    # What the page says of those left out, and how like each is.
+    room -= 1000 + 64 * len(known)
     kept = set()
     for picture in sorted(known, key=lambda picture: bad[picture.case], reverse=True):
         room -= len(_embedded(picture_data(picture))) + 1
@@ -82,7 +83,7 @@ def _page(report: Report, cases: Sequence[Case], pictures: Sequence[Picture], mo
         style_hash=_digest(style),
         script_hash=_digest(script),
         data=_embedded(case_data(report, cases, most)),
-        pictures=_embedded([picture_data(picture) for picture in pictures]),
+        pictures=_embedded([picture_data(picture) | likeness(picture) for picture in pictures]),
         pictured=len(shown),
         unpictured=len({case.id for case in bad} - shown),
         mute=sum(case.status != "ok" for case in bad),

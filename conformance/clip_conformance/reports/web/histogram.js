@@ -42,6 +42,8 @@ function histogram(shown, channel) {
     ["99 %", quantile(0.99)],
     ["largest", figure(most)],
   ];
+  if (!channel && shown.psnr !== null) said.push(["PSNR", `${shown.psnr} dB`]);
+  if (!channel && shown.ssim !== null) said.push(["SSIM", String(shown.ssim)]);
   const alt = `Histogram of the errors: ${said.map(([name, value]) => `${name} ${value}`).join(", ")}`;
   return el(
     "figure",

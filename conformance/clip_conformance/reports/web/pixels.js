@@ -39,7 +39,7 @@ async function inflated(bytes, length) {
   return whole;
 }
 
-/** {width, height, expected, got, error, zero}: RGBA bytes, RGB errors in LSB, half a step. */
+/** {width, height, expected, got, error, zero, psnr, ssim}: RGBA bytes, RGB errors in LSB, half a step, dB. */
 async function decoded(picture) {
   if (typeof DecompressionStream === "undefined") throw new Error("this browser has no DecompressionStream");
   const expected = await samplesOf(picture.expected);
@@ -56,7 +56,7 @@ async function decoded(picture) {
     }
     got.data[pixel * 4 + 3] = 255;
   }
-  return { width, height, expected, got, error, zero: picture.unit / 2 };
+  return { width, height, expected, got, error, zero: picture.unit / 2, psnr: picture.psnr, ssim: picture.ssim };
 }
 
 const CHANNELS = ["largest", "R", "G", "B"];
