@@ -1,4 +1,4 @@
-"""Candidates of the benchmarks: `check` calls them in a worker, a bare loop in its own process."""
+"""Candidates of the benchmarks, made for an n_px: `check` calls them in a worker, a bare loop in its own process."""
 
 import time
 from collections.abc import Callable
@@ -11,38 +11,39 @@ import clip_reference
 SECONDS = 0.02
 
 
-def busy(image: Image.Image) -> Any:
+def reference(n_px: int) -> Callable[[Image.Image], Any]:
+    return lambda image: clip_reference.preprocess(image, n_px)
+
+
+def twenty(n_px: int) -> Callable[[Image.Image], Any]:
     """The reference, in 20 ms at least: what remains of them is spent computing, not sleeping."""
-    until = time.perf_counter() + SECONDS
-    result = clip_reference.preprocess(image)
-    while time.perf_counter() < until:
-        pass
-    return result
 
+    def busy(image: Image.Image) -> Any:
+        until = time.perf_counter() + SECONDS
+        result = clip_reference.preprocess(image, n_px)
+        while time.perf_counter() < until:
+            pass
+        return result
 
-def reference() -> Callable[[Image.Image], Any]:
-    return clip_reference.preprocess
-
-
-def twenty() -> Callable[[Image.Image], Any]:
     return busy
 
 
-def pillow() -> Callable[[Image.Image], Any]:
+def pillow(n_px: int) -> Callable[[Image.Image], Any]:
     from clip_conformance.witnesses.pillow import make
 
-    it = make(224)
+    it = make(n_px)
     return lambda image: it.normalize(it.to_tensor(it.convert_rgb(it.center_crop(it.resize(image)))))
 
 
-def openai() -> Callable[[Image.Image], Any]:
+def openai(n_px: int) -> Callable[[Image.Image], Any]:
     from clip_conformance.witnesses.openai import make
 
-    return make(224)  # type: ignore[no-any-return]
+    it = make(n_px)
+    return lambda image: it(image)
 
 
-def hf() -> Callable[[Image.Image], Any]:
+def hf(n_px: int) -> Callable[[Image.Image], Any]:
     from clip_conformance.witnesses.hf_clip_pil import make
 
-    processor = make(224)
+    processor = make(n_px)
     return lambda image: processor(image)["pixel_values"]

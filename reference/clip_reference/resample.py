@@ -14,8 +14,8 @@ Reader: TypeAlias = Callable[[int, int, int, int], Plane]
 Size: TypeAlias = tuple[int, int]
 Box: TypeAlias = tuple[int, int, int, int]
 
-# Rows that are read and multiplied at a time: enough for the matrix product, few enough to stay in cache.
-_STRIP = 64
+# Samples that are read and multiplied at a time: enough for the matrix product, few enough to stay in cache.
+_STRIP = 350_000
 
 
 def resample_bands(read: Reader, size: Size, out_size: Size, window: Box, depth: int) -> NDArray[np.uint8]:
@@ -50,11 +50,11 @@ def _horizontal(
     start, stop = min(b.start for b in blocks), max(b.stop for b in blocks)
     width = columns[1] - columns[0]
     out = np.empty((rows[1] - rows[0], depth, width), dtype=np.uint8)
-    height = min(_STRIP, len(out))
+    height = min(max(_STRIP // ((stop - start) * depth), 16), len(out))
     planes = np.empty((height, depth, stop - start))
     sums = np.empty((height, depth, width))
-    for top in range(rows[0], rows[1], _STRIP):
-        bottom = min(top + _STRIP, rows[1])
+    for top in range(rows[0], rows[1], height):
+        bottom = min(top + height, rows[1])
         strip = read(start, top, stop, bottom).reshape(bottom - top, stop - start, depth)
         np.copyto(planes[: bottom - top], strip.transpose(0, 2, 1))
         inputs, results = planes.reshape(-1, stop - start), sums.reshape(-1, width)
