@@ -22,7 +22,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def _targets(settings: dict[str, Any], clone: Path) -> Iterator[Target]:
 def run_all(targets: list[Target], whole: Path, timeout: float, jobs: int) -> None:
     """Run all mutants, a part of a file at a time, on a copy for each process, and fill in what became of them."""
     parts = [
-        (target, replace(target, mutants=target.mutants[start : start + _PART]))
+        (target, Target(target.file, target.tests, target.mutants[start : start + _PART]))
         for target in targets
         for start in range(0, len(target.mutants), _PART)
     ]
