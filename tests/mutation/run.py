@@ -8,7 +8,9 @@ entry fits no survivor.
 
 import argparse
 import contextlib
+import hashlib
 import importlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -69,6 +71,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the score to this Markdown file")
     parser.add_argument("--only", default="", metavar="TEXT", help="only files with this in their path")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep outcomes here, and take those of the same sources"
+    )
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds after which a mutant counts as noticed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: all cores)")
     options = parser.parse_args()
@@ -81,7 +86,7 @@ def main() -> int:
         _warm()
         targets = [target for target in _targets(settings, whole) if options.only in target.file]
         started = time.monotonic()
-        run_all(targets, whole, options.timeout, options.jobs)
+        run_all(targets, whole, options)
         print(f"{time.monotonic() - started:.0f} s", flush=True)
     explained, wrong = judge(targets, settings.get("equivalent", []), whole=not options.only)
     for line in wrong:
@@ -121,43 +126,57 @@ def _targets(settings: dict[str, Any], clone: Path) -> Iterator[Target]:
             yield Target(path.relative_to(clone).as_posix(), tests, mutants)
 
 
-def run_all(targets: list[Target], whole: Path, timeout: float, jobs: int) -> None:
+def run_all(targets: list[Target], whole: Path, options: argparse.Namespace) -> None:
     """Run all mutants, a part of a file at a time, on a copy for each process, and fill in what became of them."""
     parts = [
         (target, Target(target.file, target.tests, target.mutants[start : start + _PART]))
         for target in targets
         for start in range(0, len(target.mutants), _PART)
     ]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
-        done = pool.map(run, [part for _, part in parts], repeat(whole), repeat(timeout))
-        for (target, part), (outcomes, survivors, said) in zip(parts, done, strict=True):
-            target.outcomes.update(outcomes)
-            target.survivors += survivors
-            print(f"{said}{target.file}: {dict(outcomes)} of {len(part.mutants)}", flush=True)
+    known = dict(map(json.loads, options.json.open())) if options.json and options.json.exists() else {}
+    keys = [_key(part, whole) for _, part in parts]
+    todo = [(key, part) for key, (_, part) in zip(keys, parts, strict=True) if key not in known]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork")) as pool:
+        done = pool.map(run, [part for _, part in todo], repeat(whole), repeat(options.timeout))
+        for (key, part), outcomes in zip(todo, done, strict=True):
+            known[key] = outcomes
+            print(f"{part.file}: {dict(Counter(outcomes))}", flush=True)
+            if options.json:
+                with options.json.open("a") as file:
+                    file.write(json.dumps([key, outcomes]) + "\n")
+    for key, (target, part) in zip(keys, parts, strict=True):
+        target.outcomes.update(known[key])
+        target.survivors += [
+            mutant for mutant, outcome in zip(part.mutants, known[key], strict=True) if outcome == "survived"
+        ]
 
 
-def run(target: Target, whole: Path, timeout: float) -> tuple[Counter[str], list[Mutant], str]:
-    """Run the tests of a file on it as it is, where they must pass, and on each of its mutants."""
+def _key(part: Target, whole: Path) -> str:
+    """Return what stands for the mutants of a part and the tests that are run on them."""
+    tests = sorted({test.removeprefix("--deselect=").partition("::")[0] for test in part.tests})
+    texts = [part.file, *part.tests, *(mutant.text for mutant in part.mutants)]
+    texts += [(whole / test).read_text(encoding="utf-8") for test in tests]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def run(target: Target, whole: Path, timeout: float) -> list[str]:
+    """Run the tests of a file on it as it is, where they must pass, and on each of its mutants; return the outcomes."""
     clone = whole.with_name(str(os.getpid()))
     if not clone.exists():
         shutil.copytree(whole, clone)
     target.failures = _FAILURES.setdefault(target.file, Counter())
     path = clone / target.file
     sound = path.read_text(encoding="utf-8")
-    said = ""
+    outcomes = []
     _passes(clone, target, timeout)
     try:
         for mutant in target.mutants:
             path.write_text(mutant.text, encoding="utf-8")
-            outcome = _outcome(clone, target, timeout)
-            target.outcomes[outcome] += 1
-            if outcome == "survived":
-                target.survivors.append(mutant)
-                said += f"{target.file}:{mutant.line} {mutant.operator} survives\n  - {mutant.was}\n  + {mutant.now}\n"
+            outcomes.append(_outcome(clone, target, timeout))
     finally:
         path.write_text(sound, encoding="utf-8")
     _passes(clone, target, timeout)
-    return target.outcomes, target.survivors, said
+    return outcomes
 
 
 def _passes(clone: Path, target: Target, timeout: float) -> None:
