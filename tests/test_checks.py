@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import clip_spec
 from clip_conformance import UsageError, arrays, expected, protocol
 from clip_conformance.cases import reference_input
 from clip_conformance.images import samples_of
@@ -224,6 +225,65 @@ def test_a_final_tensor_that_is_not_the_canons_is_kept_for_the_blame(bench, stag
     off = it.canon.normalize + np.float32(1e-7)
     it.score("to_tensor", normalize=off)
     assert np.array_equal(np.load(it.keep), off)
+
+
+CARRIED_ON = [("sides-640x480", EVERY, stage) for stage in EVERY[:4]] + [
+    ("grey-pin", EVERY, "center_crop"),
+    ("grey-pin", EVERY, "convert_rgb"),
+    ("grey-pin", EARLY, "convert_rgb"),
+]
+
+
+@pytest.mark.clause("CNF-4")
+@pytest.mark.parametrize(("slug", "stages", "stage"), CARRIED_ON, ids=lambda value: value if value in EVERY else "")
+def test_what_ends_early_is_carried_on_by_the_canon(bench, slug, stages, stage):
+    it = bench(slug, stages)
+    given = wrong(it, stage)
+    it.score(*stages[: stages.index(stage)], **given)
+    if stage == "to_tensor":
+        mean, std = (np.float32(values).reshape(3, 1, 1) for values in (clip_spec.canon().mean, clip_spec.canon().std))
+        want = (given[stage] - mean) / std
+    else:
+        # n_px x n_px, or a shorter side of n_px: nothing is left to resize, and the crop is what is left to do.
+        want = trace(given[stage], N_PX).normalize
+    assert it.scoring.ended
+    assert np.array_equal(np.load(it.keep), want)
+
+
+@pytest.mark.clause("CNF-4")
+def test_what_is_kept_of_a_candidate_that_ends_early_leaves_the_canon(bench):
+    it = bench("sides-640x480")
+    assert not it.scoring.ended
+    it.score("resize", "center_crop")
+    assert it.scoring.ended
+    assert not it.keep.exists()
+    # It differs where the crop discards it: the end is the canon's.
+    resized = it.canon.resize.copy()
+    resized[:, 0] ^= 255
+    again = bench("sides-640x480")
+    found = again.score(resize=resized)
+    assert found[0].level == "divergent"
+    assert again.scoring.ended
+    assert not again.keep.exists()
+
+
+@pytest.mark.clause("CNF-4")
+def test_an_end_that_cannot_be_read_is_none(bench, tmp_path):
+    it = bench("sides-640x480")
+    (tmp_path / "no.npy").write_bytes(b"no")
+    for stage in ("center_crop", "normalize"):
+        it.scoring.score({stage: protocol.Output(path=str(tmp_path / "no.npy"))}, it.keep)
+        assert not it.scoring.ended
+        assert not it.keep.exists()
+
+
+@pytest.mark.clause("CNF-4")
+def test_a_final_tensor_of_another_shape_is_kept_whatever_its_bytes(bench):
+    it = bench("pin-noise", BLACK_BOX)
+    turned = it.canon.normalize.reshape(N_PX, 3, N_PX)
+    it.score(normalize=turned)
+    assert it.scoring.ended
+    assert np.array_equal(np.load(it.keep), turned)
 
 
 # What a candidate does not show.

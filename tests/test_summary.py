@@ -9,9 +9,9 @@ import pytest
 
 import clip_spec
 from clip_conformance import NotConforming
-from clip_conformance.records import Case, Check, Finding, Footer, Header
+from clip_conformance.records import Case, Check, Finding, Footer, Header, Known
 from clip_conformance.report import Report
-from clip_conformance.summary import StageSummary, Summary, summarise
+from clip_conformance.summary import StageSummary, Summary, summarise, troubles
 
 STATUSES = ("skipped", "rejected", "error", "crash", "timeout", "missing")
 HEADER = Header(
@@ -148,6 +148,41 @@ def test_end_to_end_is_the_final_tensor_and_what_gave_none():
     assert (both.cases, both.passed, both.worst, both.peak) == (2, 0, "a@224", 9.0)
 
 
+@pytest.mark.parametrize("holds", [None, True, False])
+@pytest.mark.parametrize("expected", [1, 2])
+def test_a_run_that_was_cut_off_passes_nothing(expected, holds):
+    """None: without a file of known divergences, where what passes is what is accepted."""
+    lists = {"worse": [], "stale": [], "expired": []}
+    known = (
+        None
+        if holds is None
+        else Known(file="k", entries=0, idle=0, matched=0, unexpected=[] if holds else ["a"], **lists)
+    )
+    for level, passes in (("exact", True), ("divergent", False)):
+        footer = Footer(cases=1, expected=expected, blame=[], known=known)
+        found = summarise(HEADER, [case("a", seen(level))], footer)
+        whole = expected == 1
+        assert found.passed == (passes and whole)
+        assert found.accepted == (whole and (passes if holds is None else holds))
+
+
+def test_cases_without_an_output_are_told_together_where_they_say_the_same():
+    cases = [
+        case("fine", seen()),
+        case("a", status="error", message="a@224: 3 of 4"),
+        case("b", status="crash", message="b@224: 5 of 66"),
+        case("c", status="error", message="c@224: 17 of 4"),
+        case("d", status="error", message="d@224: 1 of many"),
+        case("e", status="crash", message="signal 9"),
+        case("f", status="crash", message="signal 11"),
+        case("g", status="crash", message="signal 6"),
+        case("h", status="crash", message="signal"),
+    ]
+    names = [[one.fixture for one in group] for group in troubles(cases)]
+    assert names == [["e", "f", "g"], ["a", "c"], ["b"], ["d"], ["h"]]
+    assert troubles(cases[:1]) == []
+
+
 @pytest.mark.clause("CNF-4")
 def test_a_blamed_stage_that_its_pins_do_not_show_has_the_cases_that_do():
     cases = [
@@ -162,7 +197,8 @@ def test_a_blamed_stage_that_its_pins_do_not_show_has_the_cases_that_do():
     assert summary(*cases[1:], blame=["resize"]).stages["resize"].cases == 1
     # Cases that it does nothing to are not its own.
     cropped, resized = case("crop-right-3", seen("divergent")), case("photo-coffee", seen("divergent", peak=40.0))
-    assert summary(cropped, resized, blame=["resize"]).stages["resize"].cases == 1
+    blamed = summary(cropped, resized, blame=["resize"]).stages["resize"]
+    assert (blamed.cases, blamed.worst) == (1, "photo-coffee@224")
     # Where one of its own cases fails, that says enough.
     failing = case("pin", seen("exact", "resize", "pinned"), seen("close", "resize", "pinned"))
     assert summary(failing, *cases[1:], blame=["resize"]).stages["resize"].level == "close"
@@ -237,6 +273,15 @@ def test_require_raises_below_the_level(level, required):
     else:
         with pytest.raises(NotConforming):
             found.require(required)
+
+
+def test_a_partial_report_is_no_success():
+    cases = [case("a", seen()), case("b", seen())]
+    whole, part = (Report(HEADER, cases, Footer(cases=2, expected=expected, blame=[])) for expected in (2, 3))
+    assert (whole.partial, part.partial) == (False, True)
+    assert whole.require("exact") is whole
+    with pytest.raises(NotConforming, match=r"^partial: 2 of 3 cases, the run was ended$"):
+        part.require("divergent")
 
 
 def test_require_names_the_cases_and_the_blame():
