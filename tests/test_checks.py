@@ -278,9 +278,10 @@ def test_an_end_that_cannot_be_read_is_none(bench, tmp_path):
 
 
 @pytest.mark.clause("CNF-4")
-def test_a_final_tensor_of_another_shape_is_kept_whatever_its_bytes(bench):
+@pytest.mark.parametrize("shape", [(N_PX, 3, N_PX), (3 * N_PX, N_PX)])
+def test_a_final_tensor_of_another_shape_is_kept_whatever_its_bytes(bench, shape):
     it = bench("pin-noise", BLACK_BOX)
-    turned = it.canon.normalize.reshape(N_PX, 3, N_PX)
+    turned = it.canon.normalize.reshape(shape)
     it.score(normalize=turned)
     assert it.scoring.ended
     assert np.array_equal(np.load(it.keep), turned)

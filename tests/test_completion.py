@@ -17,7 +17,7 @@ def test_the_canon_is_completed_to_the_canon(stage, mode):
     chosen = [fixture for fixture in fixtures().values() if fixture.mode == mode and fixture.expect != "reject"]
     for fixture in chosen[:6]:
         canon = Stages(source_of(fixture, 224), 224)
-        end = completed(stage, getattr(canon, stage), canon, 224, rgb=mode == "RGB" or stage == "convert_rgb")
+        end = completed(stage, getattr(canon, stage), canon, 224)
         assert end.dtype == np.float32
         assert np.array_equal(end, canon.normalize)
 
@@ -25,11 +25,11 @@ def test_the_canon_is_completed_to_the_canon(stage, mode):
 def test_what_is_no_image_of_the_stage_is_not_completed():
     canon = Stages(source_of(fixtures()["sides-135x166"], 224), 224)
     crop = canon.center_crop
-    assert completed("center_crop", crop.astype(np.float32), canon, 224, rgb=True) is None
-    assert completed("center_crop", crop[..., :2], canon, 224, rgb=True) is None
-    assert completed("resize", canon.resize[:100], canon, 224, rgb=True) is None
-    assert completed("to_tensor", canon.to_tensor[:2], canon, 224, rgb=True) is None
-    assert completed("to_tensor", canon.to_tensor[0], canon, 224, rgb=True) is None
+    assert completed("center_crop", crop.astype(np.float32), canon, 224) is None
+    assert completed("center_crop", crop[..., :2], canon, 224) is None
+    assert completed("resize", canon.resize[:100], canon, 224) is None
+    assert completed("to_tensor", canon.to_tensor[:2], canon, 224) is None
+    assert completed("to_tensor", canon.to_tensor[0], canon, 224) is None
 
 
 class Geometry:

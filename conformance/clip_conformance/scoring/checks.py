@@ -84,8 +84,7 @@ class CaseScoring:
             self.ended = True
             return
         if stage != "normalize" and output is not None:
-            rgb = self._fixture.mode == "RGB" or stage == "convert_rgb"
-            output = completed(stage, output, self._stages, self._n_px, rgb=rgb)
+            output = completed(stage, output, self._stages, self._n_px)
         if output is None:
             return
         self.ended = True

@@ -13,7 +13,7 @@ from clip_reference.tensor import normalize, to_tensor
 from clip_spec import StageId
 
 
-def completed(stage: StageId, output: NDArray[Any], canon: Stages, n_px: int, *, rgb: bool) -> NDArray[Any] | None:
+def completed(stage: StageId, output: NDArray[Any], canon: Stages, n_px: int) -> NDArray[Any] | None:
     """Return the final tensor that the canon makes of a stage's output, None where it makes none.
 
     Args:
@@ -21,14 +21,11 @@ def completed(stage: StageId, output: NDArray[Any], canon: Stages, n_px: int, *,
         output: what it gave, as an array of that stage.
         canon: the reference's stages of the same image, whose mode and palette the output has.
         n_px: the side of the model's input.
-        rgb: whether the candidate has converted to RGB before that stage.
     """
     after = clip_spec.stage_ids()[clip_spec.stage_ids().index(stage) + 1 :]
     wanted = getattr(canon, stage)
     samples = stage not in ("to_tensor", "normalize")
-    if samples and output.dtype != (np.uint8 if rgb else wanted.dtype):
-        return None
-    if samples and output.shape[2:] != ((3,) if rgb else wanted.shape[2:]):
+    if samples and (output.dtype != wanted.dtype or output.shape[2:] != wanted.shape[2:]):
         return None
     if not samples and output.ndim != 3:
         return None
@@ -39,7 +36,7 @@ def completed(stage: StageId, output: NDArray[Any], canon: Stages, n_px: int, *,
                 return None
             left, top, right, bottom = crop_box(image.shape[1], image.shape[0], n_px)
             image = image[top:bottom, left:right]
-        if "convert_rgb" in after and not rgb:
+        if "convert_rgb" in after:
             image = convert_rgb(canon.mode, image, canon.palette)
     except Rejected:
         return None
