@@ -176,10 +176,11 @@ def test_cases_without_an_output_are_told_together_where_they_say_the_same():
         case("e", status="crash", message="signal 9"),
         case("f", status="crash", message="signal 11"),
         case("g", status="crash", message="signal 6"),
-        case("h", status="crash", message="signal"),
+        case("h", status="crash", message="signal "),
+        case("i", status="error", message=": 8 of 9"),
     ]
     names = [[one.fixture for one in group] for group in troubles(cases)]
-    assert names == [["e", "f", "g"], ["a", "c"], ["b"], ["d"], ["h"]]
+    assert names == [["a", "c", "i"], ["e", "f", "g"], ["b"], ["d"], ["h"]]
     assert troubles(cases[:1]) == []
 
 
@@ -279,6 +280,7 @@ def test_a_partial_report_is_no_success():
     cases = [case("a", seen()), case("b", seen())]
     whole, part = (Report(HEADER, cases, Footer(cases=2, expected=expected, blame=[])) for expected in (2, 3))
     assert (whole.partial, part.partial) == (False, True)
+    assert whole.pictures == []
     assert whole.require("exact") is whole
     with pytest.raises(NotConforming, match=r"^partial: 2 of 3 cases, the run was ended$"):
         part.require("divergent")
