@@ -20,9 +20,8 @@ def nothing_is_evaluated(monkeypatch):
     monkeypatch.setattr("ast.literal_eval", refused)
 
 
-def written(path, header: str, samples: bytes = b"", version: tuple[int, int] = (1, 0)):
-    length = struct.pack("<H" if version == (1, 0) else "<I", len(header))
-    path.write_bytes(arrays.MAGIC + bytes(version) + length + header.encode("latin-1") + samples)
+def written(path, header: str, samples: bytes):
+    path.write_bytes(arrays.MAGIC + b"\1\0" + struct.pack("<H", len(header)) + header.encode("latin-1") + samples)
     return path
 
 

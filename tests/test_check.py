@@ -235,8 +235,11 @@ def test_what_a_candidate_registers_for_its_end_is_called(tmp_path):
         f"atexit.register(lambda: pathlib.Path({str(tmp_path / 'left')!r}).write_text('yes'))\n"
         f"class Kept:\n    def __del__(self):\n        open({str(tmp_path / 'apart')!r}, 'w')\n"
         "kept = Kept()\n"
+        f"log = open({str(tmp_path / 'log')!r}, 'w')\n"
+        "log.write('not flushed')\n"
     )
     assert check(f"{tmp_path / 'leaves.py'}:preprocess", select=FEW, jobs=1).passed
     assert (tmp_path / "left").read_text() == "yes"
+    assert (tmp_path / "log").read_text() == "not flushed"
     # Its modules are not taken apart, which takes torch a second.
     assert not (tmp_path / "apart").exists()

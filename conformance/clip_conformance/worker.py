@@ -6,6 +6,9 @@ own stdin and stdout to itself: whatever the candidate prints goes to stderr, wh
 
 import atexit
 import contextlib
+import gc
+import io
+import logging
 import os
 import pickle
 import platform
@@ -272,10 +275,15 @@ def main() -> None:
 
 
 def _leave() -> None:
-    """End when all that the candidate registered was called: to take torch apart would cost a second for nothing."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    """End when all that the candidate registered was called: to take torch apart would cost a second for nothing.
+
+    What it wrote to files that it left open is in them afterwards, as it is when an interpreter is taken apart.
+    """
+    logging.shutdown()
+    for found in gc.get_objects():
+        if issubclass(type(found), (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
+            with contextlib.suppress(Exception):
+                found.flush()
     os._exit(0)
 
 

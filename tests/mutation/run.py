@@ -72,7 +72,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the score to this Markdown file")
     parser.add_argument("--only", default="", metavar="TEXT", help="only files with this in their path")
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="keep outcomes here, and take those of the same sources"
+        "--json", type=Path, metavar="FILE", help="keep outcomes here; take those of the same mutants and tests"
     )
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds after which a mutant counts as noticed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: all cores)")
