@@ -1,60 +1,13 @@
 """The checks of one case: which stages are scored, in which view, on whose input, and what the golden is good for."""
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
-import clip_spec
-from clip_conformance import UsageError, arrays, expected, protocol
-from clip_conformance.cases import reference_input
-from clip_conformance.images import samples_of
+from bench import BLACK_BOX, EARLY, EVERY, N_PX, Bench, wrong
+from clip_conformance import UsageError, expected, protocol
 from clip_conformance.scoring import checks
-from clip_conformance.scoring.checks import CaseScoring
-from clip_fixtures import digest, fixtures, goldens
-from clip_reference import Stages, trace
-
-EVERY = ["resize", "center_crop", "convert_rgb", "to_tensor", "normalize"]
-EARLY = ["convert_rgb", "resize", "center_crop", "to_tensor", "normalize"]
-BLACK_BOX = ["normalize"]
-N_PX = 224
-
-
-class Bench:
-    """A case, the canon's outputs of it, and what a candidate is made to return."""
-
-    def __init__(self, folder: Path, slug: str, stages=EVERY, alone=()):
-        self.fixture = fixtures()[slug]
-        self.folder, self.keep = folder, folder / "final.npy"
-        self.source = reference_input(self.fixture, N_PX)
-        self.canon = trace(self.source, N_PX)
-        self.asked: list[tuple[str, str, Any, str]] = []
-        # What it answers for one stage alone; the canon's output without.
-        self.alone: dict[str, Any] = {}
-        self.reply: protocol.Result | None = None
-        ready = protocol.Ready(status="ok", stages=list(stages), alone=list(alone))
-        self.scoring = CaseScoring(self.fixture, N_PX, self.source, ready, folder, self.run_stage)
-
-    def run_stage(self, given, stage, start):
-        self.asked.append((stage, start, samples_of(given), given.mode))
-        given = {stage: self.output(stage, self.alone.get(stage), name="alone")}
-        return self.reply or protocol.Result(seq=1, status="ok", outputs=given)
-
-    def output(self, stage, samples=None, mode="", name="given"):
-        path = self.folder / f"{name}-{stage}.npy"
-        arrays.write(path, getattr(self.canon, stage) if samples is None else samples)
-        return protocol.Output(path=str(path), mode=mode)
-
-    def score(self, *stages, **wrong):
-        """Score outputs: the canon's where no others are given."""
-        outputs = {stage: self.output(stage, wrong.get(stage)) for stage in (*stages, *wrong)}
-        return self.scoring.score(outputs, self.keep)
-
-    def off(self, stage, by):
-        """The canon's output, every sample off by so much."""
-        samples = getattr(self.canon, stage)
-        return (np.clip(samples.astype(np.float64), 20, 235) + by).astype(samples.dtype)
+from clip_fixtures import digest, goldens
+from clip_reference import Stages
 
 
 @pytest.fixture
@@ -64,12 +17,6 @@ def bench(tmp_path):
 
 def told(found):
     return [(check.stage, check.view, check.level) for check in found]
-
-
-def wrong(bench, stage):
-    if stage in ("to_tensor", "normalize"):
-        return {stage: getattr(bench.canon, stage) + np.float32(3)}
-    return {stage: bench.off(stage, 20)[::-1].copy()}
 
 
 @pytest.mark.clause("CNF-4")
@@ -212,79 +159,6 @@ def test_an_image_is_of_the_stages_mode(bench, stage, mode, note):
     it = bench("grey-pin")
     found = it.scoring.score({stage: it.output(stage, mode=mode)}, it.keep)
     assert (found[0].level, found[0].note) == ("divergent" if note else "exact", note)
-
-
-@pytest.mark.clause("CNF-4")
-@pytest.mark.parametrize("stages", [EVERY, BLACK_BOX])
-def test_a_final_tensor_that_is_not_the_canons_is_kept_for_the_blame(bench, stages):
-    it = bench("pin-noise", stages)
-    it.score("normalize")
-    assert not it.keep.exists()
-    it.score("normalize", **wrong(it, "convert_rgb"))
-    assert not it.keep.exists()
-    off = it.canon.normalize + np.float32(1e-7)
-    it.score("to_tensor", normalize=off)
-    assert np.array_equal(np.load(it.keep), off)
-
-
-CARRIED_ON = [("sides-640x480", EVERY, stage) for stage in EVERY[:4]] + [
-    ("grey-pin", EVERY, "center_crop"),
-    ("grey-pin", EVERY, "convert_rgb"),
-    ("grey-pin", EARLY, "convert_rgb"),
-]
-
-
-@pytest.mark.clause("CNF-4")
-@pytest.mark.parametrize(("slug", "stages", "stage"), CARRIED_ON, ids=lambda value: value if value in EVERY else "")
-def test_what_ends_early_is_carried_on_by_the_canon(bench, slug, stages, stage):
-    it = bench(slug, stages)
-    given = wrong(it, stage)
-    it.score(*stages[: stages.index(stage)], **given)
-    if stage == "to_tensor":
-        mean, std = (np.float32(values).reshape(3, 1, 1) for values in (clip_spec.canon().mean, clip_spec.canon().std))
-        want = (given[stage] - mean) / std
-    else:
-        # n_px x n_px, or a shorter side of n_px: nothing is left to resize, and the crop is what is left to do.
-        want = trace(given[stage], N_PX).normalize
-    assert it.scoring.ended
-    assert np.array_equal(np.load(it.keep), want)
-
-
-@pytest.mark.clause("CNF-4")
-def test_what_is_kept_of_a_candidate_that_ends_early_leaves_the_canon(bench):
-    it = bench("sides-640x480")
-    assert not it.scoring.ended
-    it.score("resize", "center_crop")
-    assert it.scoring.ended
-    assert not it.keep.exists()
-    # It differs where the crop discards it: the end is the canon's.
-    resized = it.canon.resize.copy()
-    resized[:, 0] ^= 255
-    again = bench("sides-640x480")
-    found = again.score(resize=resized)
-    assert found[0].level == "divergent"
-    assert again.scoring.ended
-    assert not again.keep.exists()
-
-
-@pytest.mark.clause("CNF-4")
-def test_an_end_that_cannot_be_read_is_none(bench, tmp_path):
-    it = bench("sides-640x480")
-    (tmp_path / "no.npy").write_bytes(b"no")
-    for stage in ("center_crop", "normalize"):
-        it.scoring.score({stage: protocol.Output(path=str(tmp_path / "no.npy"))}, it.keep)
-        assert not it.scoring.ended
-        assert not it.keep.exists()
-
-
-@pytest.mark.clause("CNF-4")
-@pytest.mark.parametrize("shape", [(N_PX, 3, N_PX), (3 * N_PX, N_PX)])
-def test_a_final_tensor_of_another_shape_is_kept_whatever_its_bytes(bench, shape):
-    it = bench("pin-noise", BLACK_BOX)
-    turned = it.canon.normalize.reshape(shape)
-    it.score(normalize=turned)
-    assert it.scoring.ended
-    assert np.array_equal(np.load(it.keep), turned)
 
 
 # What a candidate does not show.
