@@ -16,7 +16,7 @@ from clip_fixtures import Fixture, build, digest, file_path, fixtures
 from clip_fixtures.patterns import quadratic
 from clip_reference import Rejected, preprocess, trace
 from clip_reference.tensor import table
-from conftest import RandomImage
+from random_images import random_image
 
 IMAGES = [fixture for fixture in fixtures().values() if fixture.expect == "image"]
 REFUSED = [fixture for fixture in fixtures().values() if fixture.expect == "reject"]
@@ -106,7 +106,7 @@ def test_an_array_is_the_image_of_its_mode(shape: tuple[int, ...], mode: str, tm
 
 @pytest.mark.clause("TEN-2", "INP-7")
 @pytest.mark.parametrize("size", [(24, 24), (24, 30), (50, 40)])
-def test_the_result_is_a_fresh_contiguous_float32_array(size: tuple[int, int], random_image: RandomImage) -> None:
+def test_the_result_is_a_fresh_contiguous_float32_array(size: tuple[int, int]) -> None:
     image = np.asarray(random_image("RGB", *size, 1)).copy()
     for got in (preprocess(image, 24), trace(image, 24).normalize):
         assert (got.dtype, got.shape) == (np.float32, (3, 24, 24))
@@ -123,7 +123,7 @@ def test_the_result_is_a_fresh_contiguous_float32_array(size: tuple[int, int], r
 
 @pytest.mark.clause("INP-7")
 @pytest.mark.parametrize("mode", MODES)
-def test_an_image_is_left_as_it_was(mode: str, random_image: RandomImage) -> None:
+def test_an_image_is_left_as_it_was(mode: str) -> None:
     for size in ((40, 30), (20, 20)):
         image = random_image(mode, *size, 2)
         image.info["comment"] = "kept"

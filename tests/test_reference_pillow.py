@@ -17,7 +17,7 @@ from clip_reference.kernel import nearest_indices, taps
 from clip_reference.pipeline import resize
 from clip_reference.resample import resample_deep
 from clip_reference.source import open_source
-from conftest import AsSamples, RandomImage
+from random_images import as_samples, random_image
 
 PILLOW = tuple(int(part) for part in PIL.__version__.split(".")[:2])
 # The pass order of the installed Pillow (section 14 of the standard).
@@ -68,9 +68,7 @@ def same(got: NDArray[Any], want: NDArray[Any]) -> bool:
 )  # fmt: skip
 @pytest.mark.parametrize("n", [8, 33, 224])
 @pytest.mark.parametrize("mode", RESIZABLE)
-def test_every_stage_is_what_pillow_computes(
-    mode: str, n: int, random_image: RandomImage, as_samples: AsSamples
-) -> None:
+def test_every_stage_is_what_pillow_computes(mode: str, n: int) -> None:
     for width, height in sizes(n):
         image = random_image(mode, width, height, width + height)
         resized, crop, rgb = with_pillow(image, n)
@@ -85,7 +83,7 @@ def test_every_stage_is_what_pillow_computes(
 @pytest.mark.clause("RSZ-9")
 @pytest.mark.parametrize("dialect", list(RATIOS))
 @pytest.mark.parametrize("mode", MODES)
-def test_a_dialect_is_the_canon_but_for_the_images_it_names(mode: str, dialect: str, random_image: RandomImage) -> None:
+def test_a_dialect_is_the_canon_but_for_the_images_it_names(mode: str, dialect: str) -> None:
     nearest = mode in ("1", "P")
     for width, height in sizes(33):
         image = random_image(mode, width, height, 1)
@@ -103,9 +101,7 @@ def test_a_dialect_is_the_canon_but_for_the_images_it_names(mode: str, dialect: 
         ((33, 99), set()),
     ],
 )
-def test_pillow_leaves_the_canons_pass_order_from_12_2_on(
-    size: tuple[int, int], dialects: set[str], random_image: RandomImage, as_samples: AsSamples
-) -> None:
+def test_pillow_leaves_the_canons_pass_order_from_12_2_on(size: tuple[int, int], dialects: set[str]) -> None:
     image = random_image("RGB", *size, 1)
     got, want = as_samples(with_pillow(image, 33)[0]), trace(image, 33).resize
     assert (not same(got, want)) == (DIALECT in dialects)
@@ -113,9 +109,7 @@ def test_pillow_leaves_the_canons_pass_order_from_12_2_on(
 
 @pytest.mark.clause("SIZ-3", "ALP-3")
 @pytest.mark.parametrize("mode", MODES)
-def test_an_image_of_the_right_size_passes_untouched(
-    mode: str, random_image: RandomImage, as_samples: AsSamples
-) -> None:
+def test_an_image_of_the_right_size_passes_untouched(mode: str) -> None:
     image = random_image(mode, 31, 20, 2)
     _, crop, rgb = with_pillow(image, 20)
     got = trace(image, 20)
@@ -127,7 +121,7 @@ def test_an_image_of_the_right_size_passes_untouched(
 
 @pytest.mark.clause("RSZ-10", "ALP-3", "NEA-1")
 @pytest.mark.parametrize("mode", RESIZABLE)
-def test_one_axis_alone_is_resized_as_pillow_does(mode: str, random_image: RandomImage, as_samples: AsSamples) -> None:
+def test_one_axis_alone_is_resized_as_pillow_does(mode: str) -> None:
     image = random_image(mode, 41, 37, 2)
     source = open_source(image)
     for width, height in [(41, 17), (41, 90), (19, 37), (100, 37), (1, 37), (41, 1)]:
@@ -147,7 +141,7 @@ def test_nearest_indices_are_pillows(out: int) -> None:
 
 @pytest.mark.clause("DEP-3")
 @pytest.mark.parametrize("mode", SIXTEEN_BITS)
-def test_pillow_before_11_cannot_resize_sixteen_bits(mode: str, random_image: RandomImage) -> None:
+def test_pillow_before_11_cannot_resize_sixteen_bits(mode: str) -> None:
     image = random_image(mode, 30, 20, 0)
     if RESIZES_16_BITS:
         assert image.resize((15, 10), Image.Resampling.BICUBIC).size == (15, 10)
@@ -159,7 +153,7 @@ def test_pillow_before_11_cannot_resize_sixteen_bits(mode: str, random_image: Ra
 @pytest.mark.clause("DEP-3")
 @pytest.mark.skipif(not RESIZES_16_BITS, reason="Pillow before 11 cannot resize 16-bit modes")
 @pytest.mark.parametrize("out", [15, 40, 97])
-def test_sixteen_bit_overshoot(out: int, as_samples: AsSamples) -> None:
+def test_sixteen_bit_overshoot(out: int) -> None:
     """One pass, so that a sample that Pillow before 12.3 corrupts has no neighbours to pass it on to."""
     ends = np.array([0, 65535], dtype=np.uint16)
     plane = np.random.default_rng(out).choice(ends, (30, 16)).repeat(4, axis=1)
@@ -242,7 +236,7 @@ def test_grey_modes_to_rgb_around_the_ends_of_the_range(mode: str) -> None:
 @pytest.mark.clause("RGB-4")
 @pytest.mark.parametrize("entries", [1, 2, 100, 256])
 @pytest.mark.parametrize("kind", ["RGB", "RGBA"])
-def test_palettes_of_any_length_and_with_alpha(kind: str, entries: int, as_samples: AsSamples) -> None:
+def test_palettes_of_any_length_and_with_alpha(kind: str, entries: int) -> None:
     """An index beyond the palette's end is black; alpha in the palette changes nothing."""
     rng = np.random.default_rng(entries)
     image = Image.frombytes("P", (16, 16), bytes(range(256)))

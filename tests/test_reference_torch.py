@@ -11,7 +11,7 @@ from PIL import Image
 import clip_spec
 from clip_reference import preprocess, trace
 from clip_reference.tensor import normalize, to_tensor
-from conftest import AsSamples, RandomImage
+from random_images import as_samples, random_image
 
 pytest.importorskip("torchvision", reason="torchvision is not installed")
 
@@ -61,7 +61,7 @@ def bits(array: Any) -> NDArray[np.uint32]:
     return np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
 
 
-def run(image: Image.Image, n: int, as_samples: AsSamples) -> dict[str, NDArray[Any]]:
+def run(image: Image.Image, n: int) -> dict[str, NDArray[Any]]:
     """Return the output of every stage as an array."""
     outputs: dict[str, NDArray[Any]] = {}
     value: Any = image
@@ -73,11 +73,11 @@ def run(image: Image.Image, n: int, as_samples: AsSamples) -> dict[str, NDArray[
 
 @pytest.mark.clause("RSZ-1", "RSZ-2", "RSZ-9", "CRP-1", "CRP-2", "CRP-3", "RGB-1", "TEN-1", "TEN-2", "NRM-1")
 @pytest.mark.parametrize("mode", MODES)
-def test_every_stage_of_every_mode_and_size(mode: str, random_image: RandomImage, as_samples: AsSamples) -> None:
+def test_every_stage_of_every_mode_and_size(mode: str) -> None:
     for seed, (width, height) in enumerate(sizes(224)):
         image = random_image(mode, width, height, seed)
         got = trace(image, 224, dialect=dialect_for(width, height, 224))
-        for stage, want in run(image, 224, as_samples).items():
+        for stage, want in run(image, 224).items():
             array = getattr(got, stage)
             case = f"{stage} of {mode} {width}x{height}"
             assert (array.dtype, array.shape) == (want.dtype, want.shape), case
@@ -89,7 +89,7 @@ def test_every_stage_of_every_mode_and_size(mode: str, random_image: RandomImage
 
 @pytest.mark.clause("MOD-1", "SIZ-1", "SIZ-2")
 @pytest.mark.parametrize("n", [n for n in clip_spec.sizes() if n != 224])
-def test_every_size_at_every_other_n_px(n: int, random_image: RandomImage) -> None:
+def test_every_size_at_every_other_n_px(n: int) -> None:
     pipeline = openai(n)
     for seed, (width, height) in enumerate(sizes(n)):
         image = random_image("RGBA" if seed % 5 == 4 else "RGB", width, height, seed)
@@ -101,7 +101,7 @@ def test_every_size_at_every_other_n_px(n: int, random_image: RandomImage) -> No
 
 
 @pytest.mark.clause("SIZ-1", "CRP-1", "RSZ-11")
-def test_random_sizes_and_random_n_px(random_image: RandomImage) -> None:
+def test_random_sizes_and_random_n_px() -> None:
     """Small n_px, so that many shapes fit into a second; the rules hold for any n."""
     rng = np.random.default_rng(2021)
     for seed in range(200):
@@ -118,9 +118,7 @@ def test_random_sizes_and_random_n_px(random_image: RandomImage) -> None:
 
 @pytest.mark.clause("RSZ-9")
 @pytest.mark.parametrize(("size", "ratio"), [((34, 69), 2), ((34, 3401), 100)])
-def test_a_newer_pillow_under_torchvision_follows_its_dialect(
-    size: tuple[int, int], ratio: int, random_image: RandomImage
-) -> None:
+def test_a_newer_pillow_under_torchvision_follows_its_dialect(size: tuple[int, int], ratio: int) -> None:
     image = random_image("RGB", *size, 1)
     want = bits(openai(33)(image).numpy())
     applies = DIALECT is not None and ratio >= RATIOS[DIALECT]
