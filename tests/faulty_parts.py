@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.interpolate import CubicSpline
 
 Array = NDArray[Any]
 Kernel = Callable[[Array], Array]
@@ -43,6 +42,14 @@ def magic(t: Array) -> Array:
     return 1.5 * soft(t) - 0.25 * (soft(t - 1) + soft(t + 1))
 
 
+def spline(t: Array) -> Array:
+    """The cardinal cubic spline."""
+    # Here, or every process that runs a pipeline would wait for SciPy.
+    from scipy.interpolate import CubicSpline
+
+    return CubicSpline(np.arange(-24, 25), np.eye(49)[24])(t)
+
+
 def lagrange(t: Array) -> Array:
     """The polynomial that is 1 at its own sample and 0 at the three others of the four nearest."""
     t = np.abs(t)
@@ -63,7 +70,7 @@ KERNELS: dict[str, tuple[Kernel, float]] = {
     "box": (lambda t: ((t > -0.5) & (t <= 0.5)).astype(float), 0.5),
     "hamming": (lambda t: np.where(np.abs(t) < 1, np.sinc(t) * (0.54 + 0.46 * np.cos(math.pi * t)), 0), 1),
     "magic": (magic, 2.5),
-    "spline": (CubicSpline(np.arange(-24, 25), np.eye(49)[24]), 11),
+    "spline": (spline, 11),
     "lanczos": (lambda t: np.where(np.abs(t) < 3, np.sinc(t) * np.sinc(t / 3), 0), 3),
 }
 

@@ -30,6 +30,8 @@ _MISSES = 3
 _SIDE, _GIVEN = 256, 160
 # LSB: the step in which errors are kept where they are small.
 _UNIT = 1 / 64
+# Levels of deflate for errors and for images: the next ones take many times as long for a few percent of their size.
+_DEFLATE, _DEFLATE_PNG = 5, 3
 
 
 @dataclass
@@ -93,7 +95,7 @@ def _picture(case: Case, tensor: NDArray[np.generic], n_px: int) -> Picture:
         difference = difference[top:bottom, left:right]
         unit = max(_UNIT, float(np.abs(difference).max()) / 32767)
         steps = np.rint(difference / unit).astype("<i2")
-        error = base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode()
+        error = base64.b64encode(zlib.compress(steps.tobytes(), _DEFLATE)).decode()
     else:
         got = _shown(tensor)
     left, top, right, bottom = window
@@ -140,5 +142,5 @@ def _shown(tensor: NDArray[np.generic]) -> str:
 
 def _png(image: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(file, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(image)).save(file, "PNG", compress_level=_DEFLATE_PNG)
     return base64.b64encode(file.getvalue()).decode()
