@@ -146,8 +146,7 @@ def _about(report: Report) -> dict[str, str]:
 
 
 def _differing(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str, str]]:
-    keys = dict.fromkeys([*old, *new])
-    return {key: (old.get(key, ""), new.get(key, "")) for key in keys if old.get(key) != new.get(key)}
+    return {key: (old.get(key, ""), new.get(key, "")) for key in [*old, *new] if old.get(key) != new.get(key)}
 
 
 def _by_stage(changes: list[Change]) -> dict[str, dict[Kind, int]]:
@@ -190,7 +189,7 @@ def _side(case: Case, check: Check | None) -> Side:
 
 def _changes(old: Case, new: Case, required: LevelId, drift: float) -> Iterator[Change]:
     before, after = checks_of(old), checks_of(new)
-    for what in sorted(before.keys() | after.keys(), key=place):
+    for what in before.keys() | after.keys():
         if what != END_TO_END and not (what in before and what in after):
             # Without an output no stage was seen; that the end says so is enough.
             continue
@@ -215,21 +214,21 @@ def _kind(was: Side, now: Side, moved: float | None, required: LevelId, drift: f
 
 def _moved(old: Check | None, new: Check | None, required: LevelId, mode: str) -> float | None:
     """Return how far an error moved: the largest move of a figure, in units of its bound."""
-    if old is None or new is None or None in (old.mean, new.mean):
+    if old is None or new is None:
         return None
     stage, view = new.stage, new.view
     if view == "pinned":
         # Seen end to end, so that its figures are those of the float end.
         stage, view = "normalize", "isolated" if stage == "normalize" else "cumulative"
-    bounds = applying("equivalent" if required == "exact" else required, stage, view, mode)
-    figures: dict[str, float] = {"mean": bounds[-1].mean, "bias": bounds[-1].bias} if bounds else {}
-    if bounds and not bounds[-1].peak_share:
-        figures["peak"] = bounds[-1].peak
-    if any(getattr(side, name) is None for side in (old, new) for name in figures):  # no run writes it
-        return None
-    moves = [abs(float(getattr(new, name)) - float(getattr(old, name))) / bound for name, bound in figures.items()]
-    if not reaches(new.level, required) or not bounds:
-        # Beyond its bound, an error is measured by itself.
-        was, now = old.mean or 0.0, new.mean or 0.0
-        return abs(now - was) / max(was, now, _FLOAT)
-    return max(moves)
+    bounds = applying(required, stage, view, mode)
+    if not bounds or not reaches(new.level, required):
+        # Without a bound, or beyond it, an error is measured by itself.
+        if old.mean is None or new.mean is None:
+            return None
+        return abs(new.mean - old.mean) / max(old.mean, new.mean, _FLOAT)
+    bound = bounds[-1]
+    figures = [(old.mean, new.mean, bound.mean), (old.bias, new.bias, bound.bias)]
+    if not bound.peak_share:
+        figures.append((old.peak, new.peak, bound.peak))
+    moves = [abs(now - was) / most for was, now, most in figures if was is not None and now is not None]
+    return max(moves) if len(moves) == len(figures) else None
