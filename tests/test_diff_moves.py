@@ -4,58 +4,22 @@ import msgspec
 import pytest
 
 from clip_conformance import UsageError
-from clip_conformance.records import Case, Check, Footer, Header
-from clip_conformance.report import Report
 from clip_conformance.reports.diff import compare
-from clip_spec import stage_ids
+from handmade import case, check, report
 
 replace = msgspec.structs.replace
 
 
-def check(stage="normalize", view="cumulative", level="equivalent", *, mean=0.0, bias=0.0, peak=0.0):
-    return Check(stage=stage, view=view, level=level, mean=mean, bias=bias, peak=peak, share=0.0)
+def changes(was, now, *, mode="RGB", required="equivalent", drift=0.1):
+    """What changed from a case of one check to the same of another, as (what, kind, moved)."""
+    old, new = (report(case(each, mode=mode)) for each in (was, now))
+    diff = compare(old, new, required=required, drift=drift)
+    return [(change.what, change.kind, change.moved) for change in diff.changes]
 
 
-def report(*checks, mode="RGB", required="equivalent", level=None, status="ok", expected=1):
-    case = Case(
-        id="pin-noise@224",
-        fixture="pin-noise",
-        scope="arrays",
-        mode=mode,
-        n_px=224,
-        status=status,
-        level=level or (checks[0].level if checks else "divergent"),
-        pins="",
-        seconds=0.0,
-        checks=list(checks),
-    )
-    header = Header(
-        schema="clip-conformance/report/1",
-        suite="0",
-        spec="1.0",
-        candidate={},
-        environment={},
-        model="ViT-B/32",
-        n_px=[224],
-        scopes=["arrays"],
-        select=[],
-        required=required,
-        fixtures="",
-        notes=[],
-        stages=list(stage_ids()),
-        expected=expected,
-    )
-    return Report(header, [case], Footer(cases=1, expected=expected, blame=[]))
-
-
-def changes(old, new, **how):
-    """What changed from one check to another, as (what, kind, moved)."""
-    return [(change.what, change.kind, change.moved) for change in compare(old, new, **how).changes]
-
-
-def kind(old, new, **how):
-    """The kind of change of a case with a single check."""
-    found = changes(report(old, **how), report(new, **how))
+def kind(was, now, **how):
+    """The kind of that change, None where there is none."""
+    found = changes(was, now, **how)
     return found[0][1] if found else None
 
 
@@ -76,7 +40,7 @@ def test_each_figure_moves_by_its_own_bound(figure, small, large, sign):
 def test_the_bound_is_that_of_the_level_that_is_required():
     old, new = check(level="close", mean=0.1), check(level="close", mean=0.13)
     assert kind(old, new, required="close") is None
-    assert changes(report(old), report(replace(new, mean=0.14), required="close")) == [
+    assert changes(old, replace(new, mean=0.14), required="close") == [
         ("end_to_end", "drifted", pytest.approx(0.04 / 0.35))
     ]
 
@@ -106,21 +70,21 @@ def test_the_bound_is_that_of_the_view(stage, view, small, large):
 
 def test_another_level_is_drift_however_little_moved():
     old, new = check(level="exact"), check(mean=1e-6)
-    ((_, drifted, moved),) = changes(report(old), report(new))
+    ((_, drifted, moved),) = changes(old, new)
     assert (drifted, moved) == ("drifted", pytest.approx(5e-5))
     assert kind(new, old) == "drifted"
 
 
 def test_a_move_of_just_the_share_is_drift():
     old, new = check(level="divergent", mean=1.0), check(level="divergent", mean=2.0)
-    assert changes(report(old), report(new), drift=0.5) == [("end_to_end", "drifted", 0.5)]
-    assert changes(report(old), report(new), drift=0.51) == []
+    assert changes(old, new, drift=0.5) == [("end_to_end", "drifted", 0.5)]
+    assert changes(old, new, drift=0.51) == []
 
 
 def test_beyond_its_bound_an_error_is_measured_by_itself_up_and_down():
     old, new = check(level="divergent", mean=12.0), check(level="divergent", mean=10.0)
     for was, now in ((old, new), (new, old)):
-        assert changes(report(was), report(now)) == [("end_to_end", "drifted", pytest.approx(2 / 12))]
+        assert changes(was, now) == [("end_to_end", "drifted", pytest.approx(2 / 12))]
     # What else it may be measured by has not moved by a tenth.
     nearer = replace(old, mean=11.0)
     assert kind(old, nearer) is None
@@ -129,7 +93,7 @@ def test_beyond_its_bound_an_error_is_measured_by_itself_up_and_down():
 
 def test_where_everything_is_accepted_an_error_is_measured_by_itself():
     old, new = check(level="divergent", mean=12.0), check(level="divergent", mean=10.0)
-    assert changes(report(old), report(new), required="divergent") == [("end_to_end", "drifted", pytest.approx(2 / 12))]
+    assert changes(old, new, required="divergent") == [("end_to_end", "drifted", pytest.approx(2 / 12))]
 
 
 @pytest.mark.parametrize("name", ["mean", "bias", "peak"])
@@ -138,15 +102,15 @@ def test_a_figure_that_one_report_lacks_is_no_move(name, level):
     """As of an output of another shape, which has none; a report that somebody wrote may lack one."""
     whole, lacking = check(level=level, mean=0.001, peak=0.1), replace(check(level=level, mean=0.001), **{name: None})
     for was, now in ((whole, lacking), (lacking, whole), (lacking, lacking)):
-        assert changes(report(was), report(now)) == []
+        assert changes(was, now) == []
 
 
 def test_stages_come_in_the_order_of_the_pipeline():
     # Neither the order of the letters nor, in the report, that of the checks.
     stages = ["to_tensor", "convert_rgb", "resize", "center_crop"]
-    old = report(*(check(stage, "isolated", "exact") for stage in stages), check(level="exact"))
-    new = report(
-        *(check(stage, "isolated", "divergent", mean=9.0) for stage in stages), check(level="divergent", mean=9.0)
+    old, new = (
+        report(case(*(check(stage, "isolated", level, mean=mean) for stage in stages), check(level=level, mean=mean)))
+        for level, mean in (("exact", 0.0), ("divergent", 9.0))
     )
     diff = compare(old, new)
     ordered = ["resize", "center_crop", "convert_rgb", "to_tensor", "end_to_end"]
@@ -170,7 +134,7 @@ def test_stages_come_in_the_order_of_the_pipeline():
 )
 def test_a_case_with_and_without_an_output(old, new, expected):
     reports = [
-        report(*([check(level=level)] if status == "ok" else []), status=status, level=level)
+        report(case(*([check(level=level)] if status == "ok" else []), status=status, level=level))
         for status, level in (old, new)
     ]
     diff = compare(*reports)
@@ -180,7 +144,7 @@ def test_a_case_with_and_without_an_output(old, new, expected):
 
 
 def test_a_partial_report_is_not_compared():
-    whole, partial = report(check()), report(check(), expected=7)
+    whole, partial = report(case(check())), report(case(check()), expected=7)
     for which, pair in (("old", (partial, whole)), ("new", (whole, partial))):
         with pytest.raises(UsageError) as error:
             compare(*pair)

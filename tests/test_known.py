@@ -20,8 +20,6 @@ FEW = ("pin-values", "crop-right-*", "sides-640x480", "uint16-down", "jpeg-420",
 TODAY = datetime.date(2030, 6, 1)
 NEXT_YEAR = datetime.date(2031, 6, 1)
 SAID = {"reason": "r", "url": "https://example.org/1", "owner": "me", "expires": NEXT_YEAR}
-TOP = 'schema = "clip-conformance/known/1"\n'
-DEFAULTS = '[defaults]\nreason = "r"\nurl = "https://example.org/1"\nowner = "me"\nexpires = 2031-06-01\n'
 
 
 @pytest.fixture(scope="module")
@@ -127,51 +125,6 @@ def test_known_failures_never_count_as_passes(report, tmp_path):
 # The file.
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "missing required field `schema`"),
-        ('schema = "clip-conformance/known/9"', "this version reads clip-conformance/known/1"),
-        ("schema = ", "Invalid value"),
-        (TOP + "wildcard = true", "unknown field `wildcard`"),
-        (TOP + DEFAULTS + "[[known]]\nlevel = 'close'", "missing required field `check`"),
-        (TOP + DEFAULTS + "[[known]]\ncheck = 'a@1/resize'\nlevel = 'fine'", "Invalid enum value 'fine'"),
-        (TOP + DEFAULTS + "[[known]]\ncheck = 'a@1'", "entry 1 (a@1): no check"),
-        (TOP + DEFAULTS + "[[known]]\ncheck = 'a*@1/resize'", "entry 1 (a*@1/resize): a pattern; name every check"),
-        (TOP + DEFAULTS + 2 * "[[known]]\ncheck = 'a@1/resize'\n", "entry 2 (a@1/resize): a second time"),
-        (TOP + DEFAULTS.replace('"r"', '" "') + "[[known]]\ncheck = 'a@1/resize'", "no reason; say why"),
-        (TOP + DEFAULTS.replace('"me"', '""') + "[[known]]\ncheck = 'a@1/resize'", "no owner; say whose"),
-        (TOP + DEFAULTS.replace("https", "ftp") + "[[known]]\ncheck = 'a@1/resize'", "no url; where"),
-        (TOP + DEFAULTS.replace("expires = 2031-06-01\n", "") + "[[known]]\ncheck = 'a@1/resize'", "no expires; give"),
-        (TOP + DEFAULTS.replace("2031-06-01", "'soon'") + "[[known]]\ncheck = 'a@1/resize'", "date"),
-        (TOP + "x = " + "[" * 5000, "known.toml"),
-    ],
-)
-def test_a_file_that_lacks_something_is_one_line(text, said, tmp_path):
-    path = tmp_path / "known.toml"
-    path.write_text(text)
-    with pytest.raises(UsageError) as error:
-        known.read(path)
-    assert said in str(error.value)
-    assert "\n" not in str(error.value).strip()
-
-
-def test_no_file_and_a_large_one(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="--write-known FILE"):
-        known.read(tmp_path / "none.toml")
-    monkeypatch.setattr(known, "_FILE", 10)
-    (tmp_path / "large.toml").write_text(TOP)
-    with pytest.raises(UsageError, match="more than"):
-        known.read(tmp_path / "large.toml")
-
-
-def test_entries_take_from_the_defaults_what_they_do_not_say(tmp_path):
-    path = tmp_path / "known.toml"
-    path.write_text(TOP + DEFAULTS + "[[known]]\ncheck = 'a@1/resize'\nowner = 'you'\nexpires = 2030-01-01\n")
-    (entry,) = known.read(path).known
-    assert (entry.reason, entry.owner, entry.expires) == ("r", "you", datetime.date(2030, 1, 1))
-
-
 def test_a_proposal_names_what_fails_and_why_and_asks_for_an_owner(report, tmp_path):
     proposed = known.propose(report.cases, report.footer, "equivalent", TODAY)
     path = tmp_path / "known.toml"
@@ -213,14 +166,6 @@ def test_a_proposal_keeps_entries_of_cases_that_were_not_run_and_patterns_that_h
     covered = {check for check in missed(report) if check.startswith("crop-right-") and check.endswith("/center_crop")}
     assert {entry.check for entry in again.known[3:]} == missed(report).keys() - covered
     assert covered
-
-
-def test_text_is_quoted_as_toml(tmp_path):
-    odd = 'a "quote", a \\ and\na line \x7f \u202e é'
-    file = KnownFile(schema=known.KNOWN_SCHEMA, known=[Entry(check="a@1/resize", **(SAID | {"reason": odd}))])
-    path = tmp_path / "known.toml"
-    path.write_bytes(known.encode(file))
-    assert known.read(path).known[0].reason == odd
 
 
 # The command.

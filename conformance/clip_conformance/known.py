@@ -6,7 +6,7 @@ A known failure stays a failure, in the level and in every count. The file says 
 import datetime
 import fnmatch
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -72,7 +72,7 @@ def read(path: Path, *, whole: bool = True) -> KnownFile:
             raise UsageError(f"{path}, line {number}: more than {_DOTS} dots in a line; break it, or leave some out")
     try:
         file = msgspec.toml.decode(content, type=KnownFile)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {one_line(str(error))}") from None
     if file.schema != KNOWN_SCHEMA:
         raise UsageError(f"{path}: schema is {one_line(file.schema, 80)!r}, this version reads {KNOWN_SCHEMA}")
@@ -92,7 +92,7 @@ def _whole(entry: Entry, defaults: Defaults) -> Entry:
     return msgspec.structs.replace(entry, **told)
 
 
-def _problem(entry: Entry, wildcards: bool, seen: set[str]) -> str:
+def _problem(entry: Entry, wildcards: bool, seen: set[str]) -> str | None:
     if entry.check in seen:
         return "a second time"
     if _WILD & set(entry.check) and not wildcards:
@@ -106,10 +106,10 @@ def _problem(entry: Entry, wildcards: bool, seen: set[str]) -> str:
         return "no url; where is it tracked? Say so here or in [defaults]"
     if entry.expires is None:
         return "no expires; give a date such as 2030-12-31, here or in [defaults]"
-    return ""
+    return None
 
 
-def judge(file: KnownFile, name: str, cases: Iterable[Case], required: LevelId, today: datetime.date) -> Known:
+def judge(file: KnownFile, name: str, cases: list[Case], required: LevelId, today: datetime.date) -> Known:
     """Return what a file says of a run.
 
     Args:
@@ -119,18 +119,16 @@ def judge(file: KnownFile, name: str, cases: Iterable[Case], required: LevelId, 
         required: the level that counts as passed.
         today: the day of the run.
     """
-    cases = list(cases)
     ran = {case.id for case in cases}
     missed = {check_id(case, what): level for case in cases for what, level in failing(case, required).items()}
     matched: dict[str, LevelId] = {}
     stale, expired, idle = [], [], 0
     for entry in file.known:
-        found = [check for check in missed if _matches(entry.check, check)]
+        found = fnmatch.filter(missed, entry.check)
         for check in found:
             known = matched.get(check, entry.level)
             matched[check] = max(known, entry.level, key=LEVELS.index)
-        case = entry.check.partition("/")[0]
-        if not found and not _matched_any(case, ran):
+        if not found and not fnmatch.filter(ran, _case_of(entry)):
             idle += 1
         elif not found:
             stale.append(entry.check)
@@ -148,34 +146,34 @@ def judge(file: KnownFile, name: str, cases: Iterable[Case], required: LevelId, 
     )
 
 
-def _matches(pattern: str, check: str) -> bool:
-    return pattern == check or (bool(_WILD & set(pattern)) and fnmatch.fnmatchcase(check, pattern))
-
-
-def _matched_any(pattern: str, names: set[str]) -> bool:
-    return pattern in names or any(_matches(pattern, name) for name in names if _WILD & set(pattern))
+def _case_of(entry: Entry) -> str:
+    return entry.check.partition("/")[0]
 
 
 def propose(
-    cases: Iterable[Case], footer: Footer, required: LevelId, today: datetime.date, old: KnownFile | None = None
+    cases: list[Case], footer: Footer, required: LevelId, today: datetime.date, old: KnownFile | None = None
 ) -> KnownFile:
     """Return a file with an entry for every check that fails.
 
     What `old` says of one is kept, and so are its entries of cases that were not run, and its patterns. Whose they are
     a person has to fill in.
     """
-    cases = list(cases)
     ran = {case.id for case in cases}
     missed = {check_id(case, what): (what, at) for case in cases for what, at in failing(case, required).items()}
-    entries = [entry for entry in (old.known if old is not None else []) if _stays(entry.check, ran, missed)]
+    # What has something to say still: a check that fails, or a case that was not run.
+    entries = [
+        entry
+        for entry in (old.known if old is not None else [])
+        if fnmatch.filter(missed, entry.check) or not fnmatch.filter(ran, _case_of(entry))
+    ]
     evidence = {fault.id: fault.evidence for fault in clip_spec.faults()}
     reasons: dict[str, tuple[str, str]] = {
         finding.stage: (f"{finding.fault}: {finding.title}", evidence.get(finding.fault, ""))
         for finding in footer.diagnosis
     }
-    said = [entry.check for entry in entries]
+    said = {check for entry in entries for check in fnmatch.filter(missed, entry.check)}
     for check, (what, level) in missed.items():
-        if not any(_matches(pattern, check) for pattern in said):
+        if check not in said:
             reason, url = reasons.get(what, ("", ""))
             entries.append(Entry(check=check, level=level, reason=reason, url=url))
     every = [f"{finding.fault}: {finding.title}" for finding in footer.diagnosis]
@@ -184,12 +182,6 @@ def propose(
         defaults = old.defaults
     wildcards = old is not None and old.wildcards
     return KnownFile(schema=KNOWN_SCHEMA, wildcards=wildcards, defaults=defaults, known=entries)
-
-
-def _stays(pattern: str, ran: set[str], missed: Iterable[str]) -> bool:
-    """Return whether an entry has something to say still: a check that fails, or a case that was not run."""
-    case = pattern.partition("/")[0]
-    return any(_matches(pattern, check) for check in missed) or not _matched_any(case, ran)
 
 
 def encode(file: KnownFile) -> bytes:
