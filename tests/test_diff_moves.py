@@ -96,13 +96,19 @@ def test_where_everything_is_accepted_an_error_is_measured_by_itself():
     assert changes(old, new, required="divergent") == [("end_to_end", "drifted", pytest.approx(2 / 12))]
 
 
-@pytest.mark.parametrize("name", ["mean", "bias", "peak"])
 @pytest.mark.parametrize("level", ["equivalent", "divergent"])
-def test_a_figure_that_one_report_lacks_is_no_move(name, level):
-    """As of an output of another shape, which has none; a report that somebody wrote may lack one."""
-    whole, lacking = check(level=level, mean=0.001, peak=0.1), replace(check(level=level, mean=0.001), **{name: None})
-    for was, now in ((whole, lacking), (lacking, whole), (lacking, lacking)):
+def test_an_output_of_another_shape_has_no_figures_that_move(level):
+    whole, none = check(level=level, mean=0.001), check(level=level, mean=None, bias=None, peak=None)
+    for was, now in ((whole, none), (none, whole), (none, none)):
         assert changes(was, now) == []
+
+
+@pytest.mark.parametrize("lacks", ["mean", "bias", "peak"])
+def test_a_figure_that_a_report_lacks_does_not_hide_the_others(lacks):
+    still, moved = check(), check(mean=0.01, bias=0.005, peak=1.0)
+    for was, now in ((replace(still, **{lacks: None}), moved), (still, replace(moved, **{lacks: None}))):
+        assert kind(was, now) == "drifted"
+        assert kind(was, replace(still, **{lacks: None})) is None
 
 
 def test_stages_come_in_the_order_of_the_pipeline():

@@ -231,4 +231,4 @@ def _moved(old: Check | None, new: Check | None, required: LevelId, mode: str) -
     if not bound.peak_share:
         figures.append((old.peak, new.peak, bound.peak))
     moves = [abs(now - was) / most for was, now, most in figures if was is not None and now is not None]
-    return max(moves) if len(moves) == len(figures) else None
+    return max(moves, default=None)
