@@ -1,4 +1,4 @@
-"""Mutation tests of what compares and scores: break a copy of it in one place at a time; a test has to notice.
+"""Mutation tests of what compares, scores and gates: break a copy of it in one place at a time; a test has to notice.
 
 `python tests/mutation/run.py --write docs/mutation.md` copies the working tree, makes every mutant of the files that
 mutants.toml names, runs the tests that it names for each, and writes the score. A mutant that no test notices has to be
@@ -280,7 +280,7 @@ def table(targets: list[Target]) -> list[str]:
 
 
 _HEAD = """\
-# Mutation tests of the comparison and the scoring
+# Mutation tests of the comparison, the scoring and the gates
 
 **{noticed} of {total} mutants are noticed; the other {alive} cannot change an outcome, and are listed below.**
 
