@@ -1,47 +1,54 @@
 """Reports made by hand: what reads one is tried without a run."""
 
+import msgspec
+
+import clip_spec
 from clip_conformance.records import Case, Check, Footer, Header
 from clip_conformance.report import Report
-from clip_spec import stage_ids
+
+HEADER = Header(
+    schema="clip-conformance/report/1",
+    suite="0.1.0",
+    spec="1.0",
+    candidate={"name": "mine"},
+    environment={"numpy": "2"},
+    notes=["a remark"],
+    model="ViT-B/32",
+    n_px=[224],
+    fixtures="0" * 64,
+    scopes=["arrays"],
+    stages=["normalize"],
+    required="equivalent",
+    select=[],
+    expected=1,
+)
 
 
-def check(stage="normalize", view="cumulative", level="equivalent", *, mean=0.0, bias=0.0, peak=0.0):
-    return Check(stage=stage, view=view, level=level, mean=mean, bias=bias, peak=peak, share=0.0)
+def seen(level="exact", stage="normalize", view="cumulative", **figures):
+    """A check, without figures unless some are given."""
+    return Check(stage=stage, view=view, level=level, **figures)
 
 
-def case(*checks, name="pin-noise", mode="RGB", level=None, status="ok"):
-    """A case at 224 pixels, of the level of its first check unless another is given."""
+def case(name, *checks, status="ok", level=None, scope="arrays", mode="RGB", message=""):
+    """A case at 224 pixels, of the worst level of its checks unless another is given."""
+    ranks = clip_spec.level_ids()
+    found = level or (ranks[max(ranks.index(check.level) for check in checks)] if checks else "divergent")
     return Case(
         id=f"{name}@224",
         fixture=name,
-        scope="arrays",
+        scope=scope,
         mode=mode,
         n_px=224,
         status=status,
-        level=level or (checks[0].level if checks else "divergent"),
+        level=found,
         pins="",
         seconds=0.0,
+        message=message,
         checks=list(checks),
     )
 
 
-def report(*cases, required="equivalent", expected=None):
+def report(*cases, expected=None, **header):
     """A report of cases; partial where more are expected."""
-    expected = len(cases) if expected is None else expected
-    header = Header(
-        schema="clip-conformance/report/1",
-        suite="0",
-        spec="1.0",
-        candidate={},
-        environment={},
-        notes=[],
-        model="ViT-B/32",
-        n_px=[224],
-        fixtures="",
-        scopes=["arrays"],
-        stages=list(stage_ids()),
-        required=required,
-        select=[],
-        expected=expected,
-    )
-    return Report(header, list(cases), Footer(cases=len(cases), expected=expected, blame=[]))
+    footer = Footer(cases=len(cases), expected=len(cases) if expected is None else expected, blame=[])
+    return Report(msgspec.structs.replace(HEADER, **header), list(cases), footer)

@@ -5,14 +5,18 @@ import pytest
 
 from clip_conformance import UsageError
 from clip_conformance.reports.diff import compare
-from handmade import case, check, report
+from handmade import case, report, seen
 
 replace = msgspec.structs.replace
 
 
+def check(stage="normalize", view="cumulative", level="equivalent", *, mean=0.0, bias=0.0, peak=0.0):
+    return seen(level, stage, view, mean=mean, bias=bias, peak=peak)
+
+
 def changes(was, now, *, mode="RGB", required="equivalent", drift=0.1):
     """What changed from a case of one check to the same of another, as (what, kind, moved)."""
-    old, new = (report(case(each, mode=mode)) for each in (was, now))
+    old, new = (report(case("a", each, mode=mode)) for each in (was, now))
     diff = compare(old, new, required=required, drift=drift)
     return [(change.what, change.kind, change.moved) for change in diff.changes]
 
@@ -115,7 +119,9 @@ def test_stages_come_in_the_order_of_the_pipeline():
     # Neither the order of the letters nor, in the report, that of the checks.
     stages = ["to_tensor", "convert_rgb", "resize", "center_crop"]
     old, new = (
-        report(case(*(check(stage, "isolated", level, mean=mean) for stage in stages), check(level=level, mean=mean)))
+        report(
+            case("a", *(check(stage, "isolated", level, mean=mean) for stage in stages), check(level=level, mean=mean))
+        )
         for level, mean in (("exact", 0.0), ("divergent", 9.0))
     )
     diff = compare(old, new)
@@ -140,7 +146,7 @@ def test_stages_come_in_the_order_of_the_pipeline():
 )
 def test_a_case_with_and_without_an_output(old, new, expected):
     reports = [
-        report(case(*([check(level=level)] if status == "ok" else []), status=status, level=level))
+        report(case("a", *([check(level=level)] if status == "ok" else []), status=status, level=level))
         for status, level in (old, new)
     ]
     diff = compare(*reports)
@@ -150,7 +156,7 @@ def test_a_case_with_and_without_an_output(old, new, expected):
 
 
 def test_a_partial_report_is_not_compared():
-    whole, partial = report(case(check())), report(case(check()), expected=7)
+    whole, partial = report(case("a", check())), report(case("a", check()), expected=7)
     for which, pair in (("old", (partial, whole)), ("new", (whole, partial))):
         with pytest.raises(UsageError) as error:
             compare(*pair)

@@ -8,7 +8,7 @@ import pytest
 from clip_conformance import UsageError, known
 from clip_conformance.known import Defaults, Entry, KnownFile, judge
 from clip_conformance.records import Finding, Footer
-from handmade import case, check
+from handmade import case, seen
 
 TODAY = datetime.date(2030, 6, 1)
 NEXT_YEAR = datetime.date(2031, 6, 1)
@@ -92,20 +92,28 @@ def test_a_line_may_have_so_many_dots(path):
     )
 
 
+def test_a_check_has_at_most_two_hundred_characters(path):
+    name = "a@1/".ljust(200, "x")
+    assert read(path, TOP + DEFAULTS + f"[[known]]\ncheck = '{name}'").known[0].check == name
+    assert "Expected `str` of length <= 200" in refused(path, TOP + DEFAULTS + f"[[known]]\ncheck = '{name}x'")
+
+
 def test_what_is_quoted_of_a_file_is_short(path):
     long = 300 * "x"
     assert refused(path, f'schema = "{long}"') == (
         f"{path}: schema is {long[:79] + '…'!r}, this version reads clip-conformance/known/1"
     )
-    assert refused(path, TOP + f'[[known]]\ncheck = "{long}"').startswith(f"{path}, entry 1 ({long[:99]}…): no check;")
+    assert refused(path, TOP + f'[[known]]\ncheck = "{long[:200]}"').startswith(
+        f"{path}, entry 1 ({long[:99]}…): no check;"
+    )
 
 
 # What fails, by hand: three cases, each at another level, in two stages and end to end.
 
 CASES = [
-    case(check("resize", "isolated", "close"), check(level="close"), name="a"),
-    case(check("center_crop", "isolated", "divergent"), check(level="divergent"), name="b"),
-    case(check("resize", "isolated", "exact"), check(level="exact"), name="c"),
+    case("a", seen("close", "resize", "isolated"), seen("close")),
+    case("b", seen("divergent", "center_crop", "isolated"), seen("divergent")),
+    case("c", seen("exact", "resize", "isolated"), seen("exact")),
 ]
 MISSED = {
     "a@224/resize": "close",

@@ -9,50 +9,13 @@ import pytest
 
 import clip_spec
 from clip_conformance import NotConforming
-from clip_conformance.records import Case, Check, Finding, Footer, Header, Known
+from clip_conformance.records import Finding, Footer, Known
 from clip_conformance.report import Report
 from clip_conformance.summary import StageSummary, Summary, summarise, troubles
+from handmade import HEADER, case, seen
 
 STATUSES = ("skipped", "rejected", "error", "crash", "timeout", "missing")
-HEADER = Header(
-    schema="clip-conformance/report/1",
-    suite="0.1.0",
-    spec="1.0",
-    candidate={"name": "mine"},
-    environment={"numpy": "2"},
-    notes=["a remark"],
-    model="ViT-B/32",
-    n_px=[224],
-    fixtures="0" * 64,
-    scopes=["arrays"],
-    stages=["normalize"],
-    required="equivalent",
-    select=[],
-    expected=1,
-)
 FINDING = Finding(fault="pillow-13", stage="resize", title="t", fix="f", residual=0.0, explained=1.0)
-
-
-def seen(level="exact", stage="normalize", view="cumulative", **figures):
-    return Check(stage=stage, view=view, level=level, **figures)
-
-
-def case(name, *checks, status="ok", level=None, scope="arrays", message=""):
-    ranks = clip_spec.level_ids()
-    found = level or (ranks[max(ranks.index(check.level) for check in checks)] if checks else "divergent")
-    return Case(
-        id=f"{name}@224",
-        fixture=name,
-        scope=scope,
-        mode="RGB",
-        n_px=224,
-        status=status,
-        level=found,
-        pins="",
-        seconds=0.0,
-        message=message,
-        checks=list(checks),
-    )
 
 
 def summary(*cases, blame=(), **header):

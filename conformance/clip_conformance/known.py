@@ -8,6 +8,7 @@ import fnmatch
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -40,7 +41,8 @@ class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One check that may fail: no worse than `level`, until the end of the day `expires`."""
 
-    check: str
+    # Longer than any there is: what a long pattern takes grows with the square of its length.
+    check: Annotated[str, msgspec.Meta(max_length=200)]
     level: LevelId = "divergent"
     reason: str = ""
     url: str = ""
