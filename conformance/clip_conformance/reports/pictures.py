@@ -30,7 +30,7 @@ _MISSES = 3
 _SIDE, _GIVEN = 256, 160
 # LSB: the step in which errors are kept where they are small.
 _UNIT = 1 / 64
-# Levels of deflate for errors and for images: the next ones take many times as long for a few percent of their size.
+# Levels of deflate for errors and for images: higher ones take up to many times as long, for a few percent at most.
 _DEFLATE, _DEFLATE_PNG = 5, 3
 
 
